@@ -1,0 +1,179 @@
+"""What actors say to each other. What the outside says is in venues/market.py, what risk answers in risk/intent.py."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from risk.intent import Trading
+from risk.order import OrderState
+from venues.market import Bar, OrderRequest, Side, TimeInForce
+
+
+class Imbalance(Struct, frozen=True, gc=False):
+    """Order-book imbalance of one book at three depths, with the touch it was read from. obi is in (-1, 1)."""
+
+    symbol: str
+    at_ns: int
+    received_ns: int
+    bid: float
+    ask: float
+    obi_1: float
+    obi_5: float
+    obi_20: float
+    facade: bool  # levels 1-5 and 6-20 lean opposite ways
+
+
+class BookRefused(Struct, frozen=True):
+    """The feed threw a book away; whoever holds an older one must not act on it."""
+
+    symbol: str
+    reason: str  # empty, one_sided, crossed, backwards
+    at_ns: int
+
+
+class StreamState(Struct, frozen=True):
+    """A symbol's market data went stale or came back; age is since the last book was received."""
+
+    engine: str
+    symbol: str
+    fresh: bool
+    age_ms: int
+    at_ns: int
+
+
+class BarHistory(Struct, frozen=True):
+    """Closed bars that fill a strategy's windows at start, oldest first."""
+
+    engine: str
+    symbol: str
+    bars: tuple[Bar, ...]
+
+
+class OrderPlanned(Struct, frozen=True):
+    """An approved order that must be on disk before it may be sent."""
+
+    engine: str
+    order: OrderRequest
+    entry: bool
+    at_ns: int
+
+
+class Journaled(Struct, frozen=True):
+    """The planned order is durable: send it."""
+
+    engine: str
+    order_id: str
+
+
+class OrderChanged(Struct, frozen=True):
+    """An order moved in its life cycle, or filled some more."""
+
+    engine: str
+    order_id: str
+    intent_id: str
+    symbol: str
+    side: Side
+    state: OrderState
+    lots: int
+    lots_filled: int
+    ticks: int
+    time_in_force: TimeInForce
+    entry: bool
+    reason: str
+    at_ns: int
+
+
+class PositionChanged(Struct, frozen=True):
+    """A fill changed a position. lots are signed; entry_ticks is the average cost of what is open, 0 when flat."""
+
+    engine: str
+    symbol: str
+    lots: int
+    entry_ticks: float
+    realised_minor: int  # of this change
+    opened_ns: int  # when the position last left flat
+    at_ns: int
+
+
+class BalanceChanged(Struct, frozen=True):
+    """Money of one engine's account after a posting, in minor units; equity adds the marks."""
+
+    engine: str
+    cash_minor: int
+    inventory_minor: int  # cost of spot holdings, zero for perpetuals
+    realised_minor: int  # since the start of the journal
+    fees_minor: int
+    funding_minor: int
+    at_ns: int
+
+
+class TradingState(Struct, frozen=True):
+    """The trading state of one engine, or of all when engine is empty; latched on disk, lifted by the operator."""
+
+    engine: str
+    state: Trading
+    reason: str
+    by: str  # operator, circuit_breaker, supervisor
+    at_ns: int
+
+
+class MacroWindow(Struct, frozen=True):
+    """A scheduled release is near: entries freeze and resting orders are cancelled until it is over."""
+
+    shut: bool
+    event: str
+    until_ns: int
+    degraded: bool  # the calendar is missing or stale, and policy says to stay shut
+    at_ns: int
+
+
+class SectorCounts(Struct, frozen=True):
+    """How many positions and entries under way each sector holds, over all engines."""
+
+    counts: dict[str, int]
+    members: dict[str, str]  # symbol -> sector, of those that count
+    at_ns: int
+
+
+class Reconciled(Struct, frozen=True):
+    """Venue, ledger and orders were compared; entries may pass when ok."""
+
+    engine: str
+    ok: bool
+    orders: int
+    positions: int
+    drifts: int
+    reason: str
+    at_ns: int
+
+
+class Drift(Struct, frozen=True):
+    """The venue holds something else than the ledger; the venue is right, and this is what was done about it."""
+
+    engine: str
+    symbol: str
+    venue_lots: int
+    ledger_lots: int
+    action: str
+    at_ns: int
+
+
+class Order(StrEnum):
+    """What an operator can order through the control socket."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    REDUCE = "reduce"
+    HALT = "halt"
+    FLATTEN = "flatten"
+    CANCEL = "cancel"
+
+
+class Command(Struct, frozen=True):
+    """An operator's order; empty engine or symbol means all of them."""
+
+    order: Order
+    engine: str
+    symbol: str
+    reason: str
+    at_ns: int

@@ -1,0 +1,1 @@
+"""config declares: settings, limits, universes and profiles; it imports nothing of ours."""

@@ -1,0 +1,125 @@
+"""A profile: everything that makes the one actor graph the perps, the crypto or the equities engine.
+
+Values come from TOML files; each field carries its unit in its name and its reason in the file. Bad values are refused with
+the field, the value and what would be right.
+"""
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+PositiveInt = Annotated[int, Field(gt=0)]
+Usd = Annotated[Decimal, Field(gt=0)]
+EngineName = Literal["perps", "crypto", "equities"]
+AssetClass = Literal["native", "hip3", "spot", "equity"]
+
+
+class Declared(BaseModel):
+    """Base of all configuration: frozen, no unknown fields, no nan or inf."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=False)
+
+
+class SignalLimits(Declared):
+    """The strategy's constants (DESIGN 5)."""
+
+    window_bars: PositiveInt = 60
+    trend_bars: PositiveInt = 240
+    bar_s: PositiveInt = 60
+    daily: bool = False  # the window holds daily closes, and each bar of bar_s is the day so far
+    obi_depth: Literal[1, 5, 20] = 20
+    obi_theta: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    obi_age_ms_max: PositiveInt = 10_000
+    trend_gate: bool = True
+    stop_loss: Share = 0.01
+    time_stop_rth_s: PositiveInt = 1800
+    time_stop_s: PositiveInt = 3600
+    allow_short: bool = True
+    notional_usd: Usd = Decimal(250)
+    taker_slippage_bps: PositiveFloat = 10.0
+
+
+class Tier(Declared):
+    """Entry and exit thresholds of z, in standard deviations."""
+
+    z_entry: PositiveFloat
+    z_exit: PositiveFloat
+
+
+class Route(Declared):
+    """How orders of one asset class travel: resting or crossing, how long, how often moved."""
+
+    entry: Literal["maker", "taker"]
+    exit: Literal["maker", "taker"]
+    lifetime_s: PositiveInt  # a resting order is given up after this
+    reprices_max: int = Field(ge=0)
+    reprice_bps_min: float = Field(default=0.0, ge=0)  # do not move for less
+    reprice_gap_s: float = Field(default=0.0, ge=0)  # nor sooner than this after the last move
+    taker_z: float | None = None  # an entry at |z| of this or more crosses at once
+
+
+class RiskLimits(Declared):
+    """The gate's bounds (DESIGN 6)."""
+
+    order_notional_usd_max: Usd
+    symbol_cap_usd: Usd
+    net_cap_usd: Usd
+    reduce_on: Annotated[float, Field(ge=1)] = 1.5  # |net| / cap at which only shrinking entries pass
+    reduce_off: Annotated[float, Field(ge=1)] = 1.25  # and below which all pass again
+    daily_loss_usd: Usd
+    drawdown_max: Share = 0.02
+    orders_per_minute: PositiveInt = 30
+    orders_burst: PositiveInt = 30
+    dust_lots: Annotated[float, Field(ge=0)] = 1.5  # a position up to this counts as flat
+    sector_caps: dict[str, PositiveInt] = Field(default_factory=dict)
+    sector_cap_default: PositiveInt = 3
+    session: Literal["always", "us_equities"] = "always"
+    symbol_caps_usd: dict[str, Usd] = Field(default_factory=dict)
+
+
+class Fees(Declared):
+    """Fees in basis points of notional; a negative maker fee is a rebate."""
+
+    maker_bps: float
+    taker_bps: float
+
+
+class FeedLimits(Declared):
+    """When market data is too old to act on."""
+
+    stale_ms: PositiveInt = 15_000
+
+
+class Simulated(Declared):
+    """What the matching engine stands on in synthetic, shadow and replay."""
+
+    cash_usd: Usd = Decimal(10_000)
+    latency_ms: Annotated[float, Field(ge=0)] = 50.0
+    latency_jitter_ms: Annotated[float, Field(ge=0)] = 20.0
+
+
+class Profile(Declared):
+    """One engine."""
+
+    engine: EngineName
+    venue: str
+    signal: SignalLimits
+    risk: RiskLimits
+    routes: dict[AssetClass, Route]
+    fees: dict[AssetClass, Fees]
+    feed: FeedLimits = FeedLimits()
+    simulated: Simulated = Simulated()
+    tier_default: Tier
+    tiers: dict[str, Tier] = Field(default_factory=dict)  # by symbol
+    symbols: tuple[str, ...]
+
+    def tier(self, symbol: str) -> Tier:
+        """Thresholds of a symbol."""
+        return self.tiers.get(symbol, self.tier_default)
+
+    def symbol_cap_usd(self, symbol: str) -> Decimal:
+        """Largest position of a symbol."""
+        return self.risk.symbol_caps_usd.get(symbol, self.risk.symbol_cap_usd)

@@ -1,0 +1,1 @@
+"""daemon wires: the graph, the modes, the command line, the control socket and the logs."""

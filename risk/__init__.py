@@ -1,0 +1,1 @@
+"""risk decides: pure, synchronous and deterministic; no input or output, no clock."""

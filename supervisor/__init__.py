@@ -1,0 +1,1 @@
+"""supervisor keeps alive: actors, mailboxes, restarts, clocks and the journal; it knows no market."""

@@ -1,0 +1,1 @@
+"""venues speak: the market vocabulary, the Venue protocol and everything that implements it."""

@@ -1,0 +1,100 @@
+"""The Venue protocol: the one door between the actor graph and any market, real or made."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from venues.market import (
+    AccountEvent,
+    Accepted,
+    Bar,
+    Cancelled,
+    CancelRefused,
+    Fill,
+    Instrument,
+    MarketEvent,
+    OpenOrder,
+    OrderRequest,
+    Rejected,
+    VenuePosition,
+)
+
+
+class VenueUnreachable(Exception):
+    """They did not answer: what was asked may or may not have happened. The caller treats it as doubt, not as refusal."""
+
+
+class VenueMisspoke(Exception):
+    """They answered something that breaks their own protocol."""
+
+
+class EndOfData(Exception):
+    """A recording or a bounded run is over; there is nothing wrong."""
+
+
+class Capabilities(Struct, frozen=True, kw_only=True):
+    """What a venue can do, so that actors never ask which venue it is."""
+
+    replace: bool  # can move a resting order in one request
+    expires: bool  # honours OrderRequest.expires_ns, which fences doubt
+    simulated: bool  # fills come from obid's matching engine
+
+
+class Venue(Protocol):
+    """One account at one market.
+
+    `market()` and `account()` may each be iterated once per start of their actor; iterating again resumes with what is
+    fresh. Methods that ask raise VenueUnreachable when the answer is unknown and VenueMisspoke when it makes no sense.
+    """
+
+    name: str
+    capabilities: Capabilities
+
+    async def open(self) -> Sequence[Instrument]:
+        """Connect and say what can be traded here."""
+        ...
+
+    def market(self) -> AsyncIterator[Sequence[MarketEvent]]:
+        """Books and trades, in the order they arrive, in batches that arrived together. Ends when the data ends."""
+        ...
+
+    def account(self) -> AsyncIterator[AccountEvent]:
+        """What happens to our orders and our money, in order; a reconnect may repeat fills, never lose them."""
+        ...
+
+    async def submit(self, order: OrderRequest) -> Accepted | Rejected:
+        """Send an order and wait for the venue's verdict; its fills come by `account()`."""
+        ...
+
+    async def cancel(self, symbol: str, order_id: str) -> Cancelled | CancelRefused:
+        """Cancel a resting order and wait for the verdict."""
+        ...
+
+    async def replace(self, order: OrderRequest) -> Accepted | Rejected | CancelRefused:
+        """Put `order` in the place of `order.replaces`; what that one has filled counts towards `order.lots`."""
+        ...
+
+    async def open_orders(self) -> Sequence[OpenOrder]:
+        """Every order that rests now."""
+        ...
+
+    async def positions(self) -> Sequence[VenuePosition]:
+        """Every position that is not flat."""
+        ...
+
+    async def fills(self, since_ns: int) -> Sequence[Fill]:
+        """Every fill at or after a time, oldest first."""
+        ...
+
+    async def find(self, symbol: str, order_id: str) -> OpenOrder | Cancelled | Rejected | None:
+        """What became of an order; None: the venue does not know it, which is proof only behind a fence."""
+        ...
+
+    async def history(self, symbol: str, interval_ns: int, bars: int) -> Sequence[Bar]:
+        """The last closed bars before now, oldest first; fewer if the venue has fewer."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of every socket and file."""
+        ...
