@@ -1,0 +1,53 @@
+# The verbs of obid. `make run` and `make test` need only python3 (3.11 or newer) and make: the first call
+# builds .venv from the hash-locked requirements, later calls rebuild it when a lock or pyproject.toml changes.
+# Without make (Windows): type the recipe, with .venv\Scripts\python where it says $(PY).
+# Another interpreter: `make PYTHON=python3.13 ...`, after removing a .venv that an older one built.
+
+PYTHON ?= python3
+PY := .venv/bin/python
+# Releases younger than this are not locked. Move it forward to upgrade: same date, same lock.
+LOCK_BEFORE := 2026-10-01T12:00:00Z
+# One version for every Python (--fork-strategy fewest), because another numpy could be another digest.
+RESOLVE := UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --upgrade --exclude-newer $(LOCK_BEFORE) \
+	--universal --python-version 3.11 --fork-strategy fewest --generate-hashes
+
+.PHONY: help venv run test check soak bench lock
+
+help: # Lists the verbs.
+	@grep -E '^[a-z]+:.*# ' Makefile
+
+venv: .venv/dev.stamp # Installs everything, the tools of test, check and bench included.
+
+run: .venv/run.stamp # Trades a synthetic perps market; no keys, no network. Ctrl-C stops it cleanly.
+	$(PY) -m daemon run --mode synthetic --engine perps
+
+test: .venv/dev.stamp # Runs the tests.
+	$(PY) -m pytest -q
+
+check: .venv/dev.stamp # Lints, checks the formatting, checks the types.
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
+
+soak: .venv/run.stamp # Runs one synthetic day of all three engines as fast as it goes, state in var/soak.
+	$(PY) -m daemon run --mode synthetic --engine perps --engine crypto --engine equities --seed 7 --for 24h --speed max --data-dir var/soak
+
+bench: .venv/dev.stamp # Prints the benchmarks and writes benchmarks/out/bench.json.
+	$(PY) -m benchmarks
+
+lock: # Resolves both locks for every platform and CPython 3.11 to 3.13; needs uv, in an environment of its own.
+	$(RESOLVE) --group build pyproject.toml -o requirements.lock
+	$(RESOLVE) --group build --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+# What it takes to run: locked packages, then obid itself, which downloads nothing more.
+.venv/run.stamp: requirements.lock pyproject.toml
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'obid needs Python 3.11 or newer: make PYTHON=python3.12 ...')"
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --require-hashes -r requirements.lock
+	$(PY) -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+# What it takes to work on it, in the same environment.
+.venv/dev.stamp: .venv/run.stamp requirements-dev.lock
+	$(PY) -m pip install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
