@@ -177,3 +177,29 @@ class Command(Struct, frozen=True):
     symbol: str
     reason: str
     at_ns: int
+
+
+class StreamEnded(Struct, frozen=True):
+    """A venue's market data is over (a recording, a bounded run); there will be no more books."""
+
+    engine: str
+    reason: str
+    at_ns: int
+
+
+class CancelSent(Struct, frozen=True):
+    """A cancel or replace of a resting order is under way."""
+
+    engine: str
+    order_id: str
+    at_ns: int
+
+
+class Unanswered(Struct, frozen=True):
+    """The venue's answer to an order was lost: it may exist. Not found is proof only after `fence_ns`."""
+
+    engine: str
+    order_id: str
+    fence_ns: int
+    error: str
+    at_ns: int

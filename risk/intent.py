@@ -65,7 +65,8 @@ class Reprice(Struct, frozen=True, kw_only=True):
     order_id: str
     symbol: str
     side: Side
-    lots_left: int
+    lots_left: int  # what is unfilled and moves
+    lots_total: int  # of the whole chain, filled or not: what the venue is asked for
     ticks: int
     time_in_force: TimeInForce
     purpose: Purpose

@@ -1,0 +1,25 @@
+"""Account: carries what happens to our orders and our money from a venue into the graph; it never drops and may wait."""
+
+from typing import ClassVar
+
+from supervisor.actor import Post
+from supervisor.mailbox import Hears
+from venues.market import Accepted, Cancelled, CancelRefused, Fill, FundingPaid, Rejected
+from venues.venue import Venue
+
+
+class Account:
+    """The body; there is nothing to decide. A repeated fill is harmless: the ledger knows its id."""
+
+    hears: ClassVar[tuple[Hears, ...]] = ()
+    says: ClassVar[tuple[type, ...]] = (Accepted, Rejected, Cancelled, CancelRefused, Fill, FundingPaid)
+
+    def __init__(self, venue: Venue):
+        self.venue = venue
+
+    async def run(self, post: Post) -> None:
+        """Carry."""
+        post.ready()
+        async for event in self.venue.account():
+            post.in_hand = event
+            await post.say_wait(event)

@@ -1,0 +1,119 @@
+"""Executor: the only writer to a venue. Hears nothing but approved wishes, and sends no order that is not on disk."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar
+
+from actors.messages import CancelSent, Journaled, OrderPlanned, Unanswered
+from risk.intent import Approved, Cancel, Intent, Purpose, Reprice
+from supervisor.actor import Post
+from supervisor.clock import NS_PER_S
+from supervisor.mailbox import Hears
+from venues.market import Accepted, Cancelled, CancelRefused, OrderRequest, Rejected
+from venues.venue import Venue, VenueMisspoke, VenueUnreachable
+
+ANSWER_S_MAX = 10.0
+"""A venue that has not answered by then will be asked by the reconciler; ten times a slow answer."""
+
+EXPIRY_S = 15.0
+"""The venue must refuse an order that arrives later than this: the fence behind which 'not found' is proof."""
+
+Verdict = Accepted | Rejected | Cancelled | CancelRefused
+
+
+class ExecutorMind:
+    """Turns approved wishes into requests and remembers those that wait for the disk."""
+
+    def __init__(self, engine: str, new_id: Callable[[], str], *, expires: bool):
+        self.engine = engine
+        self.new_id = new_id
+        self.expires = expires
+        self.waiting: dict[str, OrderRequest] = {}
+
+    def plan(self, approved: Approved[Any]) -> OrderPlanned:
+        """The order that an approved intent or reprice asks for, waiting to be journaled."""
+        wish = approved.wish
+        move = isinstance(wish, Reprice)
+        order = OrderRequest(
+            id=self.new_id(),
+            intent_id=wish.intent_id if move else wish.id,
+            engine=self.engine,
+            symbol=wish.symbol,
+            side=wish.side,
+            lots=wish.lots_total if move else wish.lots,
+            ticks=wish.ticks,
+            time_in_force=wish.time_in_force,
+            reduce_only=wish.purpose is Purpose.EXIT,
+            expires_ns=approved.at_ns + round(EXPIRY_S * NS_PER_S) if self.expires else 0,
+            replaces=wish.order_id if move else "",
+        )
+        self.waiting[order.id] = order
+        return OrderPlanned(self.engine, order, wish.purpose is Purpose.ENTRY, approved.at_ns)
+
+    def release(self, journaled: Journaled) -> OrderRequest | None:
+        """The order that may be sent now; None if this mind did not plan it (its predecessor did, and crashed)."""
+        return self.waiting.pop(journaled.order_id, None)
+
+
+class Executor:
+    """The body: sends, waits for verdicts, and says that the answer was lost when it was."""
+
+    hears: ClassVar[tuple[Hears, ...]] = (Hears(Approved), Hears(Journaled))
+    says: ClassVar[tuple[type, ...]] = (
+        OrderPlanned,
+        CancelSent,
+        Accepted,
+        Rejected,
+        Cancelled,
+        CancelRefused,
+        Unanswered,
+    )
+
+    def __init__(self, mind: ExecutorMind, venue: Venue):
+        self.mind = mind
+        self.venue = venue
+
+    async def run(self, post: Post) -> None:
+        """Carry out what was approved."""
+        post.ready()
+        while True:
+            for message in post.mailbox.drain():
+                post.in_hand = message
+                self._handle(post, message)
+            post.in_hand = None
+            await post.mailbox.wait()
+
+    def _handle(self, post: Post, message: Approved[Any] | Journaled) -> None:
+        if isinstance(message, Journaled):
+            if (order := self.mind.release(message)) is not None:
+                post.spawn(self._send(post, order))
+        elif isinstance(message.wish, Intent | Reprice):
+            post.say(self.mind.plan(message))
+        elif isinstance(message.wish, Cancel):
+            post.spawn(self._cancel(post, message.wish))
+
+    async def _send(self, post: Post, order: OrderRequest) -> None:
+        if order.replaces:
+            post.say(CancelSent(order.engine, order.replaces, post.clock.now_ns()))
+            await self._ask(post, order, self.venue.replace(order))
+        else:
+            await self._ask(post, order, self.venue.submit(order))
+
+    async def _ask(self, post: Post, order: OrderRequest, answer: Awaitable[Verdict]) -> None:
+        try:
+            async with asyncio.timeout(ANSWER_S_MAX):
+                post.say(await answer)
+        except (VenueUnreachable, VenueMisspoke, TimeoutError) as error:
+            now_ns = post.clock.now_ns()
+            fence_ns = max(order.expires_ns, now_ns)
+            post.say(Unanswered(order.engine, order.id, fence_ns, f"{type(error).__name__}: {error}", now_ns))
+
+    async def _cancel(self, post: Post, wish: Cancel) -> None:
+        """A cancel whose answer is lost leaves the order CANCELLING; the reconciler asks what became of it."""
+        post.say(CancelSent(wish.engine, wish.order_id, post.clock.now_ns()))
+        try:
+            async with asyncio.timeout(ANSWER_S_MAX):
+                post.say(await self.venue.cancel(wish.symbol, wish.order_id))
+        except (VenueUnreachable, VenueMisspoke, TimeoutError) as error:
+            now_ns = post.clock.now_ns()
+            post.say(Unanswered(wish.engine, wish.order_id, now_ns, f"{type(error).__name__}: {error}", now_ns))

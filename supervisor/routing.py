@@ -1,0 +1,76 @@
+"""Static typed routing: who hears what, known and checked before anything runs.
+
+A message goes to every actor that hears its type and shares its scope: an engine's actor reaches its own engine and the
+shared actors. A shared actor reaches all of them, or, when the message names an engine, that engine and the shared ones.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from supervisor.actor import Put
+from supervisor.child import ChildSpec
+from supervisor.mailbox import Mailbox
+
+
+class RoutingError(Exception):
+    """The graph is not closed: somebody says what nobody hears, or hears what nobody says."""
+
+
+def check_routes(actors: Iterable[ChildSpec], outside: Iterable[type] = ()) -> None:
+    """Refuse a graph with a loose end. `outside`: types that come from the supervisor or go to the outside."""
+    actors = tuple(actors)
+    names = [actor.name for actor in actors]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise RoutingError(f"two actors are called {', '.join(twice)}")
+    free = set(outside)
+    for actor in actors:
+        reach = [other for other in actors if meets(actor, other)]
+        heard = {h.message for other in reach for h in other.hears} | free
+        said = {message for other in reach for message in other.says} | free
+        for message in actor.says:
+            if message not in heard:
+                raise RoutingError(f"{actor.name} says {message.__name__}, which nobody hears")
+        for hears in actor.hears:
+            if hears.message not in said:
+                raise RoutingError(f"{actor.name} hears {hears.message.__name__}, which nobody says")
+
+
+def meets(speaker: ChildSpec, hearer: ChildSpec) -> bool:
+    """Whether two actors share a scope."""
+    return not speaker.engine or not hearer.engine or speaker.engine == hearer.engine
+
+
+def routes_of(
+    speaker: ChildSpec, actors: Iterable[ChildSpec], mailboxes: Mapping[str, Mailbox]
+) -> dict[type, tuple[Put, ...]]:
+    """Where each type that an actor says goes, in the order of the graph."""
+    routes: dict[type, tuple[Put, ...]] = {}
+    for message in speaker.says:
+        puts: list[Put] = []
+        for hearer in actors:
+            lane = mailboxes[hearer.name].lanes.get(message)
+            if lane is None or not meets(speaker, hearer):
+                continue
+            named = not speaker.engine and hearer.engine and "engine" in getattr(message, "__struct_fields__", ())
+            puts.append(_only_for(hearer.engine, lane.put) if named else lane.put)
+        routes[message] = tuple(puts)
+    return routes
+
+
+def _only_for(engine: str, put: Put) -> Put:
+    """A put that lets through what is meant for one engine, or for all (an empty name)."""
+
+    def filtered(message: Any) -> None:
+        if message.engine in (engine, ""):
+            put(message)
+
+    return filtered
+
+
+def edges(actors: Iterable[ChildSpec]) -> list[tuple[str, str, str]]:
+    """(speaker, message, hearer) for every way a message can go, in graph order: the diagram's data."""
+    actors = tuple(actors)
+    hearers: Callable[[ChildSpec, type], list[str]] = lambda speaker, message: [  # noqa: E731
+        other.name for other in actors if meets(speaker, other) and message in {h.message for h in other.hears}
+    ]
+    return [(a.name, message.__name__, hearer) for a in actors for message in a.says for hearer in hearers(a, message)]
