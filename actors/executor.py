@@ -77,10 +77,9 @@ class Executor:
         """Carry out what was approved."""
         post.ready()
         while True:
-            for message in post.mailbox.drain():
-                post.in_hand = message
-                self._handle(post, message)
-            post.in_hand = None
+            while batch := post.mailbox.take():
+                for message in batch:
+                    self._handle(post, message)
             await post.mailbox.wait()
 
     def _handle(self, post: Post, message: Approved[Any] | Journaled) -> None:

@@ -203,3 +203,12 @@ class Unanswered(Struct, frozen=True):
     fence_ns: int
     error: str
     at_ns: int
+
+
+class Mark(Struct, frozen=True, gc=False):
+    """The touch of a symbol, said once a second if it moved: what risk needs, apart from the tick path."""
+
+    symbol: str
+    at_ns: int
+    bid: float
+    ask: float
