@@ -1,0 +1,72 @@
+"""OBI pump: turns every order book into its imbalance at three depths.
+
+Order-book imbalance is rho = (Vb - Va) / (Vb + Va + 1e-8), with Vb and Va the sizes that wait on either side (Cartea,
+Jaimungal & Penalva, Algorithmic and High-Frequency Trading, 2015). A positive rho: the next aggressor likely buys.
+"""
+
+from typing import ClassVar
+
+from actors.messages import Imbalance
+from supervisor.mailbox import Hears, latest
+from venues.market import Book, Level
+
+EPSILON = 1e-8
+"""Keeps a book of vanishing sizes from dividing by zero; far below the smallest lot of any venue."""
+
+FRONT = 5
+"""Levels at the front, where market makers flicker: rho of 5 was seen to vary 2.6 to 5.8 times as much as rho of 20."""
+
+DEEP = 20
+"""Levels that count in all; venues send no more."""
+
+
+class ObiPump:
+    """The mind. This is the tick path: nothing here is done twice."""
+
+    hears: ClassVar[tuple[Hears, ...]] = (latest(Book),)
+    says: ClassVar[tuple[type, ...]] = (Imbalance,)
+
+    def hear(self, book: Book) -> tuple[Imbalance, ...]:
+        bids, asks = book.bids, book.asks
+        if not bids or not asks:  # the feed refuses such books; there is no touch to speak of
+            return ()
+        bid_first, bid_front, bid_deep = depths(bids)
+        ask_first, ask_front, ask_deep = depths(asks)
+        bid_all = bid_front + bid_deep
+        ask_all = ask_front + ask_deep
+        front_lean = bid_front - ask_front
+        return (
+            Imbalance(
+                book.symbol,
+                book.at_ns,
+                book.received_ns,
+                bids[0].price,
+                asks[0].price,
+                (bid_first - ask_first) / (bid_first + ask_first + EPSILON),
+                front_lean / (bid_front + ask_front + EPSILON),
+                (bid_all - ask_all) / (bid_all + ask_all + EPSILON),
+                front_lean * (bid_deep - ask_deep) < 0.0,  # opposite signs, neither of them zero
+            ),
+        )
+
+
+def depths(levels: tuple[Level, ...]) -> tuple[float, float, float]:
+    """Sizes at the first level, at levels 1 to 5 and at levels 6 to 20, each added up from the touch outwards.
+
+    Written out for twenty levels, where it takes half the time of a loop. Never `sum()`: from Python 3.12 on it
+    compensates rounding, so the same book would give another last bit than on 3.11, and another digest.
+    """
+    if len(levels) == DEEP:
+        a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t = levels  # noqa: E741
+        return (
+            a.size,
+            a.size + b.size + c.size + d.size + e.size,
+            f.size + g.size + h.size + i.size + j.size + k.size + l.size + m.size
+            + n.size + o.size + p.size + q.size + r.size + s.size + t.size,
+        )  # fmt: skip
+    front = deep = 0.0
+    for level in levels[:FRONT]:
+        front += level.size
+    for level in levels[FRONT:DEEP]:
+        deep += level.size
+    return levels[0].size, front, deep
