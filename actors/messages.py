@@ -80,6 +80,7 @@ class OrderChanged(Struct, frozen=True):
     time_in_force: TimeInForce
     entry: bool
     reason: str
+    fence_ns: int  # after this the venue would refuse the order: "not found" is proof; 0: never
     at_ns: int
 
 
@@ -212,3 +213,10 @@ class Mark(Struct, frozen=True, gc=False):
     at_ns: int
     bid: float
     ask: float
+
+
+class Restated(Struct, frozen=True):
+    """The ledger has said again all it knows, for a child that has just started: positions, orders, latches."""
+
+    engine: str
+    child: str

@@ -1,10 +1,11 @@
 """Static typed routing: who hears what, known and checked before anything runs.
 
 A message goes to every actor that hears its type and shares its scope: an engine's actor reaches its own engine and the
-shared actors. A shared actor reaches all of them, or, when the message names an engine, that engine and the shared ones.
+shared actors. A shared actor reaches all of them, or, when the message names an engine, that engine and the shared ones. Nobody
+hears itself.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from supervisor.actor import Put
@@ -24,7 +25,7 @@ def check_routes(actors: Iterable[ChildSpec], outside: Iterable[type] = ()) -> N
         raise RoutingError(f"two actors are called {', '.join(twice)}")
     free = set(outside)
     for actor in actors:
-        reach = [other for other in actors if meets(actor, other)]
+        reach = [other for other in actors if other is not actor and meets(actor, other)]
         heard = {h.message for other in reach for h in other.hears} | free
         said = {message for other in reach for message in other.says} | free
         for message in actor.says:
@@ -49,7 +50,7 @@ def routes_of(
         puts: list[Put] = []
         for hearer in actors:
             lane = mailboxes[hearer.name].lanes.get(message)
-            if lane is None or not meets(speaker, hearer):
+            if lane is None or hearer is speaker or not meets(speaker, hearer):
                 continue
             named = not speaker.engine and hearer.engine and "engine" in getattr(message, "__struct_fields__", ())
             puts.append(_only_for(hearer.engine, lane.put) if named else lane.put)
@@ -70,7 +71,10 @@ def _only_for(engine: str, put: Put) -> Put:
 def edges(actors: Iterable[ChildSpec]) -> list[tuple[str, str, str]]:
     """(speaker, message, hearer) for every way a message can go, in graph order: the diagram's data."""
     actors = tuple(actors)
-    hearers: Callable[[ChildSpec, type], list[str]] = lambda speaker, message: [  # noqa: E731
-        other.name for other in actors if meets(speaker, other) and message in {h.message for h in other.hears}
-    ]
-    return [(a.name, message.__name__, hearer) for a in actors for message in a.says for hearer in hearers(a, message)]
+    found: list[tuple[str, str, str]] = []
+    for speaker in actors:
+        for message in speaker.says:
+            for other in actors:
+                if other is not speaker and meets(speaker, other) and any(h.message is message for h in other.hears):
+                    found.append((speaker.name, message.__name__, other.name))
+    return found
