@@ -1,7 +1,7 @@
 """A profile: everything that makes the one actor graph the perps, the crypto or the equities engine.
 
-Values come from TOML files; each field carries its unit in its name and its reason in the file. Bad values are refused with
-the field, the value and what would be right.
+Values come from TOML files; each field carries its unit in its name and its reason in the file. Bad values are refused
+with the field, the value and what would be right.
 """
 
 from decimal import Decimal
@@ -24,7 +24,7 @@ class Declared(BaseModel):
 
 
 class SignalLimits(Declared):
-    """The strategy's constants (DESIGN 5)."""
+    """The strategy's constants."""
 
     window_bars: PositiveInt = 60
     trend_bars: PositiveInt = 240
@@ -39,6 +39,7 @@ class SignalLimits(Declared):
     time_stop_s: PositiveInt = 3600
     allow_short: bool = True
     notional_usd: Usd = Decimal(250)
+    notional_usd_by_class: dict[AssetClass, Usd] = Field(default_factory=dict)  # where a class differs
     taker_slippage_bps: PositiveFloat = 10.0
 
 
@@ -58,11 +59,12 @@ class Route(Declared):
     reprices_max: int = Field(ge=0)
     reprice_bps_min: float = Field(default=0.0, ge=0)  # do not move for less
     reprice_gap_s: float = Field(default=0.0, ge=0)  # nor sooner than this after the last move
-    taker_z: float | None = None  # an entry at |z| of this or more crosses at once
+    taker_z: PositiveFloat | None = None  # an entry at |z| of this or more crosses at once
+    exit_escalates: bool = True  # a maker exit that the venue refuses, or that rests too long, crosses at once
 
 
 class RiskLimits(Declared):
-    """The gate's bounds (DESIGN 6)."""
+    """The gate's bounds."""
 
     order_notional_usd_max: Usd
     symbol_cap_usd: Usd
@@ -77,6 +79,8 @@ class RiskLimits(Declared):
     sector_caps: dict[str, PositiveInt] = Field(default_factory=dict)
     sector_cap_default: PositiveInt = 3
     session: Literal["always", "us_equities"] = "always"
+    entries_stop_minutes: Annotated[int, Field(ge=0)] = 0  # before the session's close no entry passes
+    flatten_minutes: Annotated[int, Field(ge=0)] = 0  # before the close positions are closed; 0 = they are kept
     symbol_caps_usd: dict[str, Usd] = Field(default_factory=dict)
 
 
@@ -91,6 +95,13 @@ class FeedLimits(Declared):
     """When market data is too old to act on."""
 
     stale_ms: PositiveInt = 15_000
+
+
+class MacroLimits(Declared):
+    """How near a scheduled release entries freeze, and what an unknown calendar means."""
+
+    window_minutes: PositiveInt = 15  # before and after
+    when_degraded: Literal["trade", "shut"] = "trade"  # the calendar does not cover the day, or is stale
 
 
 class Simulated(Declared):
@@ -111,6 +122,7 @@ class Profile(Declared):
     routes: dict[AssetClass, Route]
     fees: dict[AssetClass, Fees]
     feed: FeedLimits = FeedLimits()
+    macro: MacroLimits = MacroLimits()
     simulated: Simulated = Simulated()
     tier_default: Tier
     tiers: dict[str, Tier] = Field(default_factory=dict)  # by symbol
@@ -119,6 +131,10 @@ class Profile(Declared):
     def tier(self, symbol: str) -> Tier:
         """Thresholds of a symbol."""
         return self.tiers.get(symbol, self.tier_default)
+
+    def notional_usd(self, asset_class: AssetClass) -> Decimal:
+        """What one entry of an asset class is worth."""
+        return self.signal.notional_usd_by_class.get(asset_class, self.signal.notional_usd)
 
     def symbol_cap_usd(self, symbol: str) -> Decimal:
         """Largest position of a symbol."""
