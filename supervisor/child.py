@@ -35,6 +35,8 @@ class ChildSpec(Struct, frozen=True, kw_only=True):
     engine: str = ""
     paced: bool = False
     restart: Restart = Restart.PERMANENT
+    restarts_max: int = 3  # more than this within the window and its supervisor gives up (Elixir's defaults)
+    within_s: float = 5.0
     start_s: float = 30.0  # may take this long to be ready
     shutdown_s: float = 5.0  # and this long to stop
     deadline_s: float = 5.0  # a message older than this in its hand or mailbox makes it unhealthy
@@ -42,14 +44,14 @@ class ChildSpec(Struct, frozen=True, kw_only=True):
 
 
 class SupervisorSpec(Struct, frozen=True, kw_only=True):
-    """A supervisor and its children, in start order. Defaults: Elixir's 3 restarts in 5 s."""
+    """A supervisor and its children, in start order; to the supervisor above it is a child like any other."""
 
     name: str
     children: "tuple[ChildSpec | SupervisorSpec, ...]"
     strategy: Strategy = Strategy.ONE_FOR_ONE
-    restarts_max: int = 3
+    restarts_max: int = 0  # of this supervisor as a whole: intensities multiply down the tree, so none by default
     within_s: float = 5.0
-    backoff_s: float = 0.01  # before the second restart in the window; doubles; the first is immediate
+    backoff_s: float = 0.01  # before a child's second restart in the window; doubles; the first is immediate
     backoff_s_max: float = 1.0
 
     def actors(self) -> tuple[ChildSpec, ...]:

@@ -1,8 +1,8 @@
 """Supervision: starts children in order, restarts those that end, gives up when that does not help, stops in reverse.
 
     House        every mailbox and route of the program; outlives every restart
-    Supervisor   one level of the tree; when its restart intensity is exceeded it stops its children and fails,
-                 and the supervisor above decides; at the top that ends the program
+    Supervisor   one level of the tree; when a child's restart intensity is exceeded it stops all its children and
+                 fails, and the supervisor above decides; at the top that ends the program
     Runner       one actor's life between start and end
 
 A crash loses the mind, not the mailbox: the message in hand goes to the dead letters, the rest waits for the new mind.
@@ -68,6 +68,10 @@ class House:
         """Every mailbox that hears a type, for a speaker outside the graph (signals, the end of a run)."""
         return tuple(box.lanes[message].put for box in self.mailboxes.values() if message in box.lanes)
 
+    def inject(self, name: str, error: Exception) -> None:
+        """Crash an actor from inside, as its own bug would: for drills, scenarios and tests. Raises KeyError."""
+        self.runners[name].post.spawn(_raise(error))
+
     def jitter(self) -> float:
         """A factor in [0.5, 1.5), so that children that died together do not come back together."""
         self.jitter_draws += 1
@@ -98,6 +102,10 @@ class ChildHealth:
     ):
         self.name, self.engine, self.alive, self.healthy = name, engine, alive, healthy
         self.restarts, self.held_ns, self.mailbox = restarts, held_ns, mailbox
+
+
+async def _raise(error: Exception) -> None:
+    raise error
 
 
 def _nobody() -> Any:
@@ -175,7 +183,7 @@ class Supervisor:
         self.spec = spec
         self.house = house
         self.alive: dict[str, Runner | asyncio.Task[None]] = {}
-        self.crashes_ns: deque[int] = deque()
+        self.crashes_ns: dict[str, deque[int]] = {child.name: deque() for child in spec.children}
         self.ended: asyncio.Queue[tuple[Child, asyncio.Task[None] | None]] = asyncio.Queue()
         self.ready = house.clock.loop.create_future()
         self.stopping = False
@@ -247,13 +255,14 @@ class Supervisor:
     def _intensity(self, child: Child, error: BaseException | None) -> float:
         """Seconds to wait before the restart. Raises SupervisorGaveUp when there were too many in the window."""
         now_ns = self.house.clock.now_ns()
-        self.crashes_ns.append(now_ns)
-        while self.crashes_ns[0] < now_ns - self.spec.within_s * NS_PER_S:
-            self.crashes_ns.popleft()
-        recent = len(self.crashes_ns)
+        crashes_ns = self.crashes_ns[child.name]
+        crashes_ns.append(now_ns)
+        while crashes_ns[0] < now_ns - child.within_s * NS_PER_S:
+            crashes_ns.popleft()
+        recent = len(crashes_ns)
         fatal = isinstance(child, ChildSpec) and isinstance(error, child.fatal)
-        if fatal or recent > self.spec.restarts_max:
-            told = GaveUp(self.spec.name, child.name, recent, self.spec.within_s, now_ns)
+        if fatal or recent > child.restarts_max:
+            told = GaveUp(self.spec.name, child.name, recent, child.within_s, now_ns)
             self.house.say(told)
             raise SupervisorGaveUp(told, error) from error
         if recent == 1:
