@@ -42,6 +42,11 @@ class ChildSpec(Struct, frozen=True, kw_only=True):
     deadline_s: float = 5.0  # a message older than this in its hand or mailbox makes it unhealthy
     fatal: tuple[type[BaseException], ...] = ()  # no restart can help: the supervisor gives up at once
 
+    @property
+    def key(self) -> str:
+        """Its name in the whole program: one engine's signal is not another's."""
+        return f"{self.engine}.{self.name}" if self.engine else self.name
+
 
 class SupervisorSpec(Struct, frozen=True, kw_only=True):
     """A supervisor and its children, in start order; to the supervisor above it is a child like any other."""
@@ -53,6 +58,11 @@ class SupervisorSpec(Struct, frozen=True, kw_only=True):
     within_s: float = 5.0
     backoff_s: float = 0.01  # before a child's second restart in the window; doubles; the first is immediate
     backoff_s_max: float = 1.0
+
+    @property
+    def key(self) -> str:
+        """Its name in the whole program."""
+        return self.name
 
     def actors(self) -> tuple[ChildSpec, ...]:
         """Every actor below, in start order."""

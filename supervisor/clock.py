@@ -45,7 +45,7 @@ class Clock:
             await asyncio.sleep(0)
             return
         waiter = self.loop.create_future()
-        handle = self.call_at(at_ns, lambda: waiter.done() or waiter.set_result(None))
+        handle = self.call_at(at_ns, lambda: None if waiter.done() else waiter.set_result(None))
         try:
             await waiter
         finally:

@@ -14,7 +14,7 @@ def word(seed: int | str, purpose: str, counter: int) -> int:
 
 def uniform(seed: int | str, purpose: str, counter: int) -> float:
     """A number in [0, 1)."""
-    return word(seed, purpose, counter) / 2**WORD_BITS
+    return word(seed, purpose, counter) / float(2**WORD_BITS)
 
 
 def identity(seed: int | str, purpose: str, counter: int) -> str:

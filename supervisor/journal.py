@@ -53,7 +53,8 @@ class Journal:
         self._db = connection
         self.path = path
         row = connection.execute("SELECT seq, crc FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
-        self.seq, self._crc = row or (0, 0)
+        self.seq: int = row[0] if row else 0
+        self._crc: int = row[1] if row else 0
 
     @classmethod
     def open(cls, path: Path) -> "Journal":

@@ -20,7 +20,7 @@ class RoutingError(Exception):
 def check_routes(actors: Iterable[ChildSpec], outside: Iterable[type] = ()) -> None:
     """Refuse a graph with a loose end. `outside`: types that come from the supervisor or go to the outside."""
     actors = tuple(actors)
-    names = [actor.name for actor in actors]
+    names = [actor.key for actor in actors]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise RoutingError(f"two actors are called {', '.join(twice)}")
     free = set(outside)
@@ -30,10 +30,10 @@ def check_routes(actors: Iterable[ChildSpec], outside: Iterable[type] = ()) -> N
         said = {message for other in reach for message in other.says} | free
         for message in actor.says:
             if message not in heard:
-                raise RoutingError(f"{actor.name} says {message.__name__}, which nobody hears")
+                raise RoutingError(f"{actor.key} says {message.__name__}, which nobody hears")
         for hears in actor.hears:
             if hears.message not in said:
-                raise RoutingError(f"{actor.name} hears {hears.message.__name__}, which nobody says")
+                raise RoutingError(f"{actor.key} hears {hears.message.__name__}, which nobody says")
 
 
 def meets(speaker: ChildSpec, hearer: ChildSpec) -> bool:
@@ -49,7 +49,7 @@ def routes_of(
     for message in speaker.says:
         puts: list[Put] = []
         for hearer in actors:
-            lane = mailboxes[hearer.name].lanes.get(message)
+            lane = mailboxes[hearer.key].lanes.get(message)
             if lane is None or hearer is speaker or not meets(speaker, hearer):
                 continue
             named = not speaker.engine and hearer.engine and "engine" in getattr(message, "__struct_fields__", ())
@@ -76,5 +76,5 @@ def edges(actors: Iterable[ChildSpec]) -> list[tuple[str, str, str]]:
         for message in speaker.says:
             for other in actors:
                 if other is not speaker and meets(speaker, other) and any(h.message is message for h in other.hears):
-                    found.append((speaker.name, message.__name__, other.name))
+                    found.append((speaker.key, message.__name__, other.key))
     return found

@@ -50,9 +50,9 @@ class House:
         heard = {h.message for actor in self.actors for h in actor.hears}
         check_routes(self.actors, (*SAYS, *outside))
         self.mailboxes = {
-            actor.name: Mailbox(actor.name, actor.hears, clock.now_ns, paced=actor.paced) for actor in self.actors
+            actor.key: Mailbox(actor.key, actor.hears, clock.now_ns, paced=actor.paced) for actor in self.actors
         }
-        self.routes = {actor.name: routes_of(actor, self.actors, self.mailboxes) for actor in self.actors}
+        self.routes = {actor.key: routes_of(actor, self.actors, self.mailboxes) for actor in self.actors}
         voice = ChildSpec(name="supervisor", start=_nobody, says=tuple(m for m in SAYS if m in heard))
         self._voice = routes_of(voice, self.actors, self.mailboxes)
         self.runners: dict[str, Runner] = {}
@@ -82,14 +82,14 @@ class House:
         return [self._health(actor) for actor in self.actors]
 
     def _health(self, actor: ChildSpec) -> "ChildHealth":
-        runner = self.runners.get(actor.name)
-        box = self.mailboxes[actor.name].statistics()
+        runner = self.runners.get(actor.key)
+        box = self.mailboxes[actor.key].statistics()
         held_ns = 0
         if runner is not None and runner.post.in_hand_ns:
             held_ns = self.clock.now_ns() - runner.post.in_hand_ns
         alive = runner is not None and not runner.task.done()
         late = max(held_ns, 0 if actor.paced else box.age_ns) > actor.deadline_s * NS_PER_S
-        return ChildHealth(actor.name, actor.engine, alive, alive and not late, self.restarts[actor.name], held_ns, box)
+        return ChildHealth(actor.key, actor.engine, alive, alive and not late, self.restarts[actor.key], held_ns, box)
 
 
 class ChildHealth:
@@ -118,8 +118,8 @@ class Runner:
     def __init__(self, spec: ChildSpec, house: House):
         self.spec = spec
         self.house = house
-        self.post = Post(spec.name, spec.engine, house.mailboxes[spec.name], house.clock, house.routes[spec.name])
-        self.task = asyncio.create_task(self._live(), name=spec.name)
+        self.post = Post(spec.name, spec.engine, house.mailboxes[spec.key], house.clock, house.routes[spec.key])
+        self.task = asyncio.create_task(self._live(), name=spec.key)
         self.failure: StartTimeout | None = None
 
     async def _live(self) -> None:
@@ -127,7 +127,7 @@ class Runner:
             async with asyncio.TaskGroup() as group:
                 self.post.group = group
                 await self.spec.start().run(self.post)
-                for helper in group._tasks:  # type: ignore[attr-defined]
+                for helper in group._tasks:
                     helper.cancel()
         except* Exception as errors:
             raise _innermost(errors) from None
@@ -138,7 +138,7 @@ class Runner:
             [self.post.started, self.task], timeout=self.spec.start_s, return_when=asyncio.FIRST_COMPLETED
         )
         if not self.post.started.done() and not self.task.done():
-            self.failure = StartTimeout(f"{self.spec.name} was not ready within {self.spec.start_s:g} s")
+            self.failure = StartTimeout(f"{self.spec.key} was not ready within {self.spec.start_s:g} s")
             self.task.cancel()
 
     async def stop(self) -> None:
@@ -155,7 +155,7 @@ class Runner:
         """The message in hand and what killed its actor."""
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         return DeadLetter(
-            self.spec.name,
+            self.spec.key,
             repr(self.post.in_hand)[:DEAD_LETTER_CHARS_MAX],
             _named(error),
             text[-DEAD_LETTER_CHARS_MAX:],
@@ -183,7 +183,7 @@ class Supervisor:
         self.spec = spec
         self.house = house
         self.alive: dict[str, Runner | asyncio.Task[None]] = {}
-        self.crashes_ns: dict[str, deque[int]] = {child.name: deque() for child in spec.children}
+        self.crashes_ns: dict[str, deque[int]] = {child.key: deque() for child in spec.children}
         self.ended: asyncio.Queue[tuple[Child, asyncio.Task[None] | None]] = asyncio.Queue()
         self.ready = house.clock.loop.create_future()
         self.stopping = False
@@ -205,18 +205,18 @@ class Supervisor:
     async def _start(self, child: Child) -> None:
         if isinstance(child, SupervisorSpec):
             below = Supervisor(child, self.house)
-            task = asyncio.create_task(below.run(), name=child.name)
-            self.alive[child.name] = task
+            task = asyncio.create_task(below.run(), name=child.key)
+            self.alive[child.key] = task
             task.add_done_callback(lambda t: self._note_end(child, t))
             await asyncio.wait([below.ready, task], return_when=asyncio.FIRST_COMPLETED)
             return
         runner = Runner(child, self.house)
-        self.alive[child.name] = runner
-        self.house.runners[child.name] = runner
+        self.alive[child.key] = runner
+        self.house.runners[child.key] = runner
         runner.task.add_done_callback(lambda t: self._note_end(child, t))
         await runner.started()
         if not runner.task.done():
-            restarts = self.house.restarts[child.name]
+            restarts = self.house.restarts[child.key]
             self.house.say(ChildStarted(child.name, child.engine, restarts, self.house.clock.now_ns()))
 
     def _note_end(self, child: Child, task: "asyncio.Task[None]") -> None:
@@ -230,7 +230,7 @@ class Supervisor:
         if task is None:
             await self._restart(child)
             return
-        living = self.alive.get(child.name)
+        living = self.alive.get(child.key)
         if living is None or task is not (living.task if isinstance(living, Runner) else living):
             return  # stopped by us
         error = living.error() if isinstance(living, Runner) else task.exception()
@@ -248,26 +248,27 @@ class Supervisor:
     def _report(self, child: ChildSpec, error: BaseException | None) -> None:
         if error is None:
             return
-        runner = self.house.runners[child.name]
+        runner = self.house.runners[child.key]
         self.house.say(runner.bury(error))
         self.house.say(ChildCrashed(child.name, child.engine, _named(error), self.house.clock.now_ns()))
 
     def _intensity(self, child: Child, error: BaseException | None) -> float:
         """Seconds to wait before the restart. Raises SupervisorGaveUp when there were too many in the window."""
         now_ns = self.house.clock.now_ns()
-        crashes_ns = self.crashes_ns[child.name]
+        crashes_ns = self.crashes_ns[child.key]
         crashes_ns.append(now_ns)
         while crashes_ns[0] < now_ns - child.within_s * NS_PER_S:
             crashes_ns.popleft()
         recent = len(crashes_ns)
         fatal = isinstance(child, ChildSpec) and isinstance(error, child.fatal)
         if fatal or recent > child.restarts_max:
-            told = GaveUp(self.spec.name, child.name, recent, child.within_s, now_ns)
+            told = GaveUp(self.spec.name, child.key, recent, child.within_s, now_ns)
             self.house.say(told)
             raise SupervisorGaveUp(told, error) from error
         if recent == 1:
             return 0.0
-        return min(self.spec.backoff_s * 2 ** (recent - 2), self.spec.backoff_s_max) * self.house.jitter()
+        doubled_s = self.spec.backoff_s * float(2 ** (recent - 2))
+        return min(doubled_s, self.spec.backoff_s_max) * self.house.jitter()
 
     async def _restart(self, child: Child) -> None:
         children = self.spec.children
@@ -280,12 +281,12 @@ class Supervisor:
         await self._stop(together)
         for one in together:
             if isinstance(one, ChildSpec):
-                self.house.restarts[one.name] += 1
+                self.house.restarts[one.key] += 1
             await self._start(one)
 
     async def _stop(self, children: tuple[Child, ...]) -> None:
         for child in reversed(children):
-            living = self.alive.pop(child.name, None)
+            living = self.alive.pop(child.key, None)
             if isinstance(living, Runner):
                 await living.stop()
             elif living is not None and not living.done():

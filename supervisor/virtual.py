@@ -106,7 +106,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Move time to the next timer."""
         self._now_s = max(self._now_s, self._scheduled[0].when())
 
-    def run_in_executor(self, executor: Executor | None, func: Callable[..., T], *args: Any) -> "asyncio.Future[T]":
+    def run_in_executor(  # type: ignore[override]  # the base class says this with TypeVarTuple
+        self, executor: Executor | None, func: Callable[..., T], *args: Any
+    ) -> "asyncio.Future[T]":
         """Run in a thread that holds the clock still."""
         future = super().run_in_executor(executor, func, *args)
         self.held += 1

@@ -13,6 +13,10 @@ T = TypeVar("T")
 STOP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name))
 
 
+def _tell(loop: asyncio.AbstractEventLoop, told: Callable[[signal.Signals], None], number: int) -> None:
+    loop.call_soon_threadsafe(told, signal.Signals(number))
+
+
 def new_loop() -> asyncio.AbstractEventLoop:
     """The fastest loop this machine has."""
     if sys.platform == "win32":
@@ -48,6 +52,6 @@ def on_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[str], None], rel
         try:
             loop.add_signal_handler(number, told, number)
         except NotImplementedError:  # Windows: the interpreter's handler, which must wake the loop itself
-            signal.signal(number, lambda n, _: loop.call_soon_threadsafe(told, signal.Signals(n)) and None)
+            signal.signal(number, lambda n, _: _tell(loop, told, n))
     if hasattr(signal, "SIGHUP"):
         loop.add_signal_handler(signal.SIGHUP, reload)
