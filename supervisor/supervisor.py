@@ -56,6 +56,7 @@ class House:
         voice = ChildSpec(name="supervisor", start=_nobody, says=tuple(m for m in SAYS if m in heard))
         self._voice = routes_of(voice, self.actors, self.mailboxes)
         self.runners: dict[str, Runner] = {}
+        self.keepers: dict[str, Supervisor] = {}
         self.restarts = dict.fromkeys(self.mailboxes, 0)
         self.jitter_draws = 0
 
@@ -71,6 +72,11 @@ class House:
     def inject(self, name: str, error: Exception) -> None:
         """Crash an actor from inside, as its own bug would: for drills, scenarios and tests. Raises KeyError."""
         self.runners[name].post.spawn(_raise(error))
+
+    def restart(self, name: str) -> None:
+        """Stop an actor and start it with a new mind, at an operator's wish; no crash is counted. Raises KeyError."""
+        keeper, runner = self.keepers[name], self.runners[name]
+        keeper.ended.put_nowait((runner.spec, None))
 
     def jitter(self) -> float:
         """A factor in [0.5, 1.5), so that children that died together do not come back together."""
@@ -213,6 +219,7 @@ class Supervisor:
         runner = Runner(child, self.house)
         self.alive[child.key] = runner
         self.house.runners[child.key] = runner
+        self.house.keepers[child.key] = self
         runner.task.add_done_callback(lambda t: self._note_end(child, t))
         await runner.started()
         if not runner.task.done():
