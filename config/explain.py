@@ -2,15 +2,24 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from config.errors import ConfigError
 
-KINDS = {int: "a whole number", bool: "true or false", str: "text", dict: "a table", tuple: "a list"}
+KINDS = {
+    SecretStr: "text",
+    int: "a whole number",
+    bool: "true or false",
+    str: "text",
+    dict: "a table",
+    tuple: "a list",
+    Path: "a path",
+}
 BOUNDS = {"gt": "above {}", "ge": "at least {}", "lt": "below {}", "le": "at most {}"}
 CHOICES_MAX = 16
 """A refusal lists what would be right only up to this many; nobody reads a line of 141 symbols."""
@@ -40,7 +49,8 @@ def explain(
         right, value = f"no such name; {must_be(model, path)}", None
     else:
         right = must_be(model, path)
-    return ConfigError(".".join([engine, *path]), right + others, value, origin(path))
+        value = None if _declared(model, path)[0] is SecretStr else value
+    return ConfigError(".".join(filter(None, [engine, *path])), right + others, value, origin(path))
 
 
 def must_be(model: type[BaseModel], path: Sequence[str]) -> str:

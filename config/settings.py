@@ -1,0 +1,239 @@
+"""Settings of the daemon itself: mode, places and credentials, from the command line down to the TOML file.
+
+Sources, the first that speaks wins:
+
+    command line > environment (OBID_*) > .env > credentials directory, a file per secret > [daemon] in a TOML file
+
+Secrets are SecretStr, and nothing here validates one inside pydantic: its errors carry what they were given, in
+`errors()` and `json()` even where the text hides it. Formats and modes are checked afterwards, by plain functions.
+"""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from config.errors import ConfigError
+from config.explain import explain, nearest
+from config.key_file import check_private, read_key_file
+from config.layers import Layer, merge, origin
+from config.places import default_data_dir
+from config.profile import EngineName
+
+__all__ = ["Settings", "default_data_dir", "load_settings"]  # default_data_dir alone is cheaper from config.places
+
+Mode = Literal["live", "paper", "shadow", "synthetic", "replay"]
+PREFIX = "OBID_"
+CONFIRMATION = "yes-real-money"
+"""What OBID_LIVE has to say before live mode starts: two switches in two places can't be thrown by one mistake."""
+SYSTEMD_DIRECTORY = "CREDENTIALS_DIRECTORY"
+"""Where systemd puts what LoadCredential names."""
+ENV_FILE = Path(".env")
+ENV_LINE = re.compile(r"^\s*(?:export\s+)?(\w+)\s*=", re.MULTILINE)
+
+
+class Settings(BaseSettings):
+    """What holds for the whole daemon. Built by load_settings, which knows the sources."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="ignore",  # other programs' lines in .env; our own misspellings are looked for in check_names
+        frozen=True,
+        hide_input_in_errors=True,
+        populate_by_name=True,
+        loc_by_alias=False,
+    )
+
+    mode: Mode = "synthetic"
+    data_dir: Path = Field(default_factory=default_data_dir)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    live: str = ""  # the second switch of live mode: CONFIRMATION
+    alpaca_trading_mode: Literal["paper", "live"] = Field(
+        default="paper", validation_alias=AliasChoices("OBID_ALPACA_TRADING_MODE", "ALPACA_TRADING_MODE")
+    )
+    hyperliquid_agent_key: SecretStr | None = None  # of an agent wallet, which can trade and not withdraw
+    hyperliquid_master_address: str | None = None  # the account that the agent trades for
+    alpaca_paper_key_id: SecretStr | None = None
+    alpaca_paper_secret: SecretStr | None = None
+    alpaca_live_key_id: SecretStr | None = None
+    alpaca_live_secret: SecretStr | None = None
+    fmp_key: SecretStr | None = None  # Financial Modeling Prep, the paid macro calendar
+    fred_key: SecretStr | None = None  # Federal Reserve Bank of St. Louis, dates of releases
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("settings hold secrets and are never pickled")
+
+
+SECRETS = tuple(name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation))
+CREDENTIALS = (*SECRETS, "hyperliquid_master_address")
+"""What may stand in the credentials directory, a file each."""
+ALPACA_LIVE = ("alpaca_live_key_id", "alpaca_live_secret")
+ALPACA_PAPER = ("alpaca_paper_key_id", "alpaca_paper_secret")
+NEEDS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("live", "perps"): ("hyperliquid_agent_key", "hyperliquid_master_address"),
+    ("live", "crypto"): ALPACA_LIVE,
+    ("live", "equities"): ALPACA_LIVE,
+    ("paper", "crypto"): ALPACA_PAPER,
+    ("paper", "equities"): ALPACA_PAPER,
+    ("shadow", "crypto"): ALPACA_PAPER,  # its market data wants a login; Hyperliquid's is open to all
+    ("shadow", "equities"): ALPACA_PAPER,
+}
+"""Credentials without which a mode of an engine can't start."""
+FORMATS = {
+    "hyperliquid_agent_key": (re.compile(r"(0x)?[0-9a-fA-F]{64}"), "must be 64 hex digits, with or without 0x"),
+    "hyperliquid_master_address": (re.compile(r"0x[0-9a-fA-F]{40}"), "must be 0x and 40 hex digits"),
+}
+
+
+class CredentialsDirectory(PydanticBaseSettingsSource):
+    """One file per secret, named like the setting: what systemd's LoadCredential makes, or a folder of one's own."""
+
+    def __init__(self, settings_cls: type[BaseSettings], directory: Path, *, by_systemd: bool):
+        super().__init__(settings_cls)
+        self.directory, self.by_systemd = directory, by_systemd
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        """The content of a setting's file, None where there is none."""
+        path = self.directory / field_name
+        if field_name not in CREDENTIALS or not path.exists():
+            return None, field_name, False
+        return read_key_file(path, by_systemd=self.by_systemd), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Every credential that has a file."""
+        read = {name: self.get_field_value(None, name)[0] for name in CREDENTIALS}
+        return {name: value for name, value in read.items() if value is not None}
+
+
+def load_settings(
+    cli: Mapping[str, Any] | None = None,
+    *,
+    credentials: Path | None = None,
+    env_file: Path | None = ENV_FILE,
+    tables: Sequence[Layer] = (),
+    engines: Sequence[EngineName] = (),
+) -> Settings:
+    """The settings, checked for the engines that are to run. Raises ConfigError, in which no secret ever stands.
+
+    `cli` are settings given on the command line, `tables` what `config.load.daemon_tables` found.
+    """
+    cli = {name: value for name, value in (cli or {}).items() if value is not None}
+    check_names(env_file)
+    _check_tables(tables)
+    settings, error = _build(cli, credentials, env_file, tables)
+    if settings is None:
+        assert error is not None
+        field = str(error.errors(include_url=False, include_input=False)[0]["loc"][0])
+        raise explain(error, Settings, "", lambda path: _origin(field, cli, env_file, tables))
+    check_formats(settings)
+    for engine in engines:
+        check_mode(settings, engine)
+    return settings
+
+
+def _build(
+    cli: Mapping[str, Any], credentials: Path | None, env_file: Path | None, tables: Sequence[Layer]
+) -> tuple[Settings | None, ValidationError | None]:
+    """Settings out of their sources, or what pydantic says against them; raised by nobody, so it is no context."""
+    directory = credentials or Path(os.environ.get(SYSTEMD_DIRECTORY) or "")
+    if credentials is not None and not credentials.is_dir():
+        raise ConfigError("--credentials", "must be a directory with a file per secret", str(credentials))
+    table = merge(tables)
+
+    class Sourced(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            files = [CredentialsDirectory(settings_cls, directory, by_systemd=credentials is None)]
+            below = InitSettingsSource(settings_cls, table)
+            given = files if directory.is_absolute() or credentials else []
+            return (init_settings, env_settings, dotenv_settings, *given, below)
+
+    try:
+        return Sourced(_env_file=env_file, **cli), None
+    except ValidationError as error:
+        return None, error
+
+
+def check_names(env_file: Path | None) -> None:
+    """Refuse misspelt OBID_ names, and a .env that holds secrets others can read."""
+    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    text: str | None = ""
+    if env_file is not None and env_file.is_file():
+        try:
+            text = env_file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            text = None  # the error holds what it couldn't read: raise outside of this block
+    if text is None:
+        raise ConfigError(str(env_file), "can't be read as text")
+    in_file = [name.upper() for name in ENV_LINE.findall(text)]
+    for name, source in [(name, "environment") for name in os.environ] + [(name, str(env_file)) for name in in_file]:
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            raise ConfigError(name, f"no such setting; {nearest(name, known)}", source=source)
+    if env_file is not None and any(PREFIX + name.upper() in in_file for name in SECRETS):
+        check_private(env_file, env_file.stat())
+
+
+def check_formats(settings: Settings) -> None:
+    """Refuse credentials that can't be any; a secret is described by its length alone."""
+    for name, (pattern, right) in FORMATS.items():
+        given = getattr(settings, name)
+        text = given.get_secret_value() if isinstance(given, SecretStr) else given
+        if text is not None and not pattern.fullmatch(text):
+            raise ConfigError(name, f"{right}; this has {len(text)} characters")
+
+
+def check_mode(settings: Settings, engine: EngineName) -> None:
+    """Refuse a mode whose second switch is open, or whose credentials are missing."""
+    mode = settings.mode
+    if mode == "live" and settings.live != CONFIRMATION:
+        raise ConfigError("mode", f"real money needs the second switch too: {PREFIX}LIVE={CONFIRMATION}", mode)
+    if mode == "paper" and engine == "perps":
+        raise ConfigError("mode", "Hyperliquid has no paper account; use shadow: its book, no orders sent", mode)
+    if engine != "perps" and mode in ("live", "paper") and settings.alpaca_trading_mode != mode:
+        right = f"must be {mode} for {engine} in {mode} mode: ALPACA_TRADING_MODE={mode}"
+        raise ConfigError("alpaca_trading_mode", right, settings.alpaca_trading_mode)
+    for name in NEEDS.get((mode, engine), ()):
+        if getattr(settings, name) is None:
+            right = f"is missing, and {engine} in {mode} mode needs it: set {PREFIX}{name.upper()}"
+            raise ConfigError(name, f"{right}, or put it in a file of that name in the credentials directory")
+
+
+def _check_tables(tables: Sequence[Layer]) -> None:
+    """Refuse what [daemon] can't say: names that are none, and secrets, because such files get shared."""
+    for layer in tables:
+        if not isinstance(layer.table, dict):
+            raise ConfigError("daemon", "must be a table", source=layer.source)
+        for name in layer.table:
+            if name in SECRETS:
+                right = "a secret doesn't belong into this file; put it in the environment or a credentials directory"
+                raise ConfigError(f"daemon.{name}", right, source=layer.origin([name]))
+            if name not in Settings.model_fields:
+                right = f"no such setting; {nearest(name, Settings.model_fields)}"
+                raise ConfigError(f"daemon.{name}", right, source=layer.origin([name]))
+
+
+def _origin(field: str, cli: Mapping[str, Any], env_file: Path | None, tables: Sequence[Layer]) -> str:
+    """Which source said the value of a field that is no credential."""
+    variable = PREFIX + field.upper()
+    if field in cli:
+        return "command line"
+    if any(name.upper() in (variable, variable.removeprefix(PREFIX)) for name in os.environ):
+        return f"environment, {variable}"
+    return origin(tables, [field]) or f"{env_file}, {variable}"
