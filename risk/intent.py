@@ -1,9 +1,11 @@
 """What a strategy wants and what risk answers: Intent, Approved and Refused.
 
-Only `risk/gate.py` makes an Approved, and the executor hears nothing else: an order that skipped risk has the wrong type.
+Only `risk/gate.py` makes an Approved, and the executor hears nothing else: an order that skipped risk has the wrong
+type.
 """
 
 from enum import StrEnum
+from math import nan
 from typing import Generic, TypeVar
 
 from msgspec import Struct
@@ -12,7 +14,7 @@ from venues.market import Side, TimeInForce
 
 
 class Trading(StrEnum):
-    """What may be traded: ACTIVE everything; REDUCING and HALTED exits and cancels only, HALTED until the operator lifts it."""
+    """What may be traded: ACTIVE everything; REDUCING and HALTED exits and cancels only. The operator lifts them."""
 
     ACTIVE = "active"
     REDUCING = "reducing"
@@ -39,6 +41,10 @@ class Evidence(Struct, frozen=True, kw_only=True):
     obi_age_ns: int  # how old that book was when the bar decided
     trend: float  # mean of the trend window; nan while it is cold
     facade: bool  # front five levels lean against the deep fifteen
+    move: float = nan  # of the price since the entry, as a share of it, in favour of the position; nan when flat
+    move_bound: float = nan
+    held_s: float = nan
+    held_s_bound: float = nan
 
 
 class Intent(Struct, frozen=True, kw_only=True):

@@ -1,0 +1,62 @@
+"""One position: signed lots, what they cost in minor units, and when they were opened.
+
+`cost_minor` has the sign of the lots. Closing q of Q lots takes cost * q / Q (half to even) out of it: closing the last
+lot leaves exactly nothing, and realised profit less what is still in cost is the cash that flowed, to the unit.
+"""
+
+from msgspec import Struct
+
+from risk.money import divide_half_even, minor_ratio, notional_minor
+from venues.market import Fill, Instrument
+
+
+class Position(Struct, frozen=True, kw_only=True):
+    """What is held of one symbol; the default is flat."""
+
+    lots: int = 0
+    cost_minor: int = 0
+    opened_ns: int = 0  # when it last left flat; 0 while it is flat or dust
+
+    def entry_ticks(self, instrument: Instrument) -> float:
+        """Average cost in ticks, for display; 0 when flat."""
+        numerator, denominator = minor_ratio(instrument)
+        return self.cost_minor * denominator / (numerator * self.lots) if self.lots else 0.0
+
+    def unrealised_minor(self, instrument: Instrument, ticks: int) -> int:
+        """What closing at a price would realise."""
+        return notional_minor(instrument, ticks, self.lots) - self.cost_minor
+
+
+def is_flat(lots: int, dust_lots: float) -> bool:
+    """Whether a position counts as nothing: a residue up to `dust_lots` deadlocked a seed engine on -0.0001 ETH."""
+    return abs(lots) <= dust_lots
+
+
+def apply_fill(position: Position, fill: Fill, instrument: Instrument, dust_lots: float = 0.0) -> tuple[Position, int]:
+    """The position after a fill, and what the fill realised in minor units, fees not counted."""
+    change = fill.side.sign * fill.lots
+    closing = closing_lots(position.lots, change)
+    paid = notional_minor(instrument, fill.ticks, change)
+    paid_closing = paid if closing == change else notional_minor(instrument, fill.ticks, closing)
+    removed = divide_half_even(position.cost_minor * abs(closing), abs(position.lots)) if closing else 0
+    lots = position.lots + change
+    after = Position(
+        lots=lots,
+        cost_minor=position.cost_minor - removed + (paid - paid_closing),
+        opened_ns=_opened_ns(position, lots, fill.at_ns, dust_lots),
+    )
+    return after, -paid_closing - removed
+
+
+def closing_lots(lots: int, change: int) -> int:
+    """The part of a change that closes what is held, with the sign of the change; the rest opens."""
+    if lots * change >= 0:
+        return 0
+    return max(change, -lots) if change < 0 else min(change, -lots)
+
+
+def _opened_ns(position: Position, lots: int, at_ns: int, dust_lots: float) -> int:
+    if is_flat(lots, dust_lots):
+        return 0
+    flipped = position.lots * lots < 0
+    return at_ns if flipped or is_flat(position.lots, dust_lots) else position.opened_ns
