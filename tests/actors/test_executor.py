@@ -1,0 +1,203 @@
+"""The executor's plans, and its answers when the venue's are lost."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from actors.executor import EXPIRY_S, Executor, ExecutorMind
+from actors.messages import CancelSent, Journaled, OrderPlanned, Unanswered
+from risk.intent import Approved, Cancel, Evidence, Intent, Purpose, Reprice
+from supervisor.actor import MindBody
+from supervisor.child import ChildSpec, SupervisorSpec
+from supervisor.clock import NS_PER_S, Clock
+from supervisor.mailbox import Hears
+from supervisor.supervisor import House, Supervisor
+from supervisor.virtual import run_virtual
+from venues.market import Accepted, CancelRefused, OrderRequest, Rejected, Side, TimeInForce
+from venues.venue import VenueUnreachable
+
+NO_EVIDENCE = Evidence(
+    bar_start_ns=0,
+    close=100.0,
+    z=-2.0,
+    z_bound=-1.25,
+    obi=0.3,
+    obi_bound=0.0,
+    obi_at_ns=0,
+    obi_age_ns=0,
+    trend=90.0,
+    facade=False,
+)
+
+
+def intent(purpose: Purpose = Purpose.ENTRY) -> Intent:
+    return Intent(
+        id="i-1",
+        engine="perps",
+        symbol="BTC",
+        side=Side.BUY,
+        lots=10,
+        ticks=1000,
+        time_in_force=TimeInForce.ALO,
+        purpose=purpose,
+        reason="z_entry",
+        at_ns=5,
+        evidence=NO_EVIDENCE,
+    )
+
+
+def reprice() -> Reprice:
+    return Reprice(
+        engine="perps",
+        intent_id="i-1",
+        order_id="o-0",
+        symbol="BTC",
+        side=Side.BUY,
+        lots_left=6,
+        lots_total=10,
+        ticks=1001,
+        time_in_force=TimeInForce.ALO,
+        purpose=Purpose.EXIT,
+        reason="behind",
+        at_ns=5,
+    )
+
+
+def cancel() -> Cancel:
+    return Cancel(engine="perps", intent_id="i-1", order_id="o-0", symbol="BTC", reason="lifetime", at_ns=5)
+
+
+def approved(wish: Any) -> Approved[Any]:
+    return Approved("perps", wish, (), 7)
+
+
+def mind(*, expires: bool = True) -> ExecutorMind:
+    ids = iter(f"o-{n}" for n in range(1, 100))
+    return ExecutorMind("perps", lambda: next(ids), expires=expires)
+
+
+def test_an_intent_becomes_an_order_that_expires_and_waits_for_the_disk() -> None:
+    executor = mind()
+    planned = executor.plan(approved(intent()))
+    assert planned.entry and planned.order.id == "o-1" and planned.order.intent_id == "i-1"
+    assert planned.order.expires_ns == 7 + EXPIRY_S * NS_PER_S
+    assert not planned.order.reduce_only and planned.order.replaces == ""
+    assert executor.release(Journaled("perps", "o-1")) == planned.order
+    assert executor.release(Journaled("perps", "o-1")) is None, "an order is sent once"
+
+
+def test_exits_reduce_only_and_a_venue_without_expiry_gets_none() -> None:
+    order = mind(expires=False).plan(approved(intent(Purpose.EXIT))).order
+    assert order.reduce_only and order.expires_ns == 0
+
+
+def test_a_reprice_asks_for_the_total_of_the_chain_in_place_of_the_old_order() -> None:
+    order = mind().plan(approved(reprice())).order
+    assert (order.replaces, order.lots, order.ticks, order.intent_id) == ("o-0", 10, 1001, "i-1")
+
+
+class Scripted:
+    """A venue whose answers the test writes."""
+
+    def __init__(self, answer: Callable[[], Awaitable[Any]]):
+        self.answer = answer
+        self.asked: list[str] = []
+
+    async def submit(self, order: OrderRequest) -> Any:
+        self.asked.append(f"submit {order.id}")
+        return await self.answer()
+
+    async def replace(self, order: OrderRequest) -> Any:
+        self.asked.append(f"replace {order.replaces} by {order.id}")
+        return await self.answer()
+
+    async def cancel(self, symbol: str, order_id: str) -> Any:
+        self.asked.append(f"cancel {order_id}")
+        return await self.answer()
+
+
+HEARD = (OrderPlanned, CancelSent, Accepted, Rejected, CancelRefused, Unanswered)
+
+
+class Clerk:
+    """Stands for the ledger: notes what it hears and lets every planned order go."""
+
+    hears = tuple(Hears(message) for message in HEARD)
+    says = (Journaled,)
+
+    def __init__(self, heard: list[Any]):
+        self.heard = heard
+
+    def hear(self, message: Any) -> tuple[Any, ...]:
+        self.heard.append(message)
+        return (Journaled("perps", message.order.id),) if isinstance(message, OrderPlanned) else ()
+
+
+def outcome(answer: Callable[[], Awaitable[Any]], wish: Any) -> tuple[list[Any], list[str]]:
+    """What the executor says of a wish when the venue answers so, and what the venue was asked."""
+    heard: list[Any] = []
+    venue: Any = Scripted(answer)
+
+    async def main(clock: Clock) -> None:
+        root = SupervisorSpec(
+            name="root",
+            children=(
+                ChildSpec(name="ledger", start=lambda: MindBody(Clerk(heard)), hears=Clerk.hears, says=Clerk.says),
+                ChildSpec(
+                    name="executor",
+                    engine="perps",
+                    start=lambda: Executor(mind(), venue),
+                    hears=Executor.hears,
+                    says=Executor.says,
+                ),
+            ),
+        )
+        house = House(root, clock, outside=(Approved, *Executor.says))
+        tree = asyncio.ensure_future(Supervisor(root, house).run())
+        await clock.sleep(0.1)
+        for put in house.route(Approved):
+            put(approved(wish))
+        await clock.sleep(60)
+        tree.cancel()
+        await asyncio.wait([tree])
+
+    run_virtual(main, 0)
+    return heard, venue.asked
+
+
+async def accept() -> Accepted:
+    return Accepted("perps", "o-1", "BTC", 9)
+
+
+async def lose() -> Any:
+    raise VenueUnreachable("connection reset")
+
+
+async def hang() -> Any:
+    await asyncio.Event().wait()
+
+
+def test_an_order_is_on_disk_before_it_is_sent() -> None:
+    heard, asked = outcome(accept, intent())
+    assert [type(m) for m in heard] == [OrderPlanned, Accepted]
+    assert asked == ["submit o-1"]
+
+
+def test_a_reprice_marks_the_old_order_and_replaces_it() -> None:
+    heard, asked = outcome(accept, reprice())
+    assert [type(m) for m in heard] == [OrderPlanned, CancelSent, Accepted]
+    assert heard[1].order_id == "o-0" and asked == ["replace o-0 by o-1"]
+
+
+def test_a_lost_answer_is_doubt_behind_a_fence_and_never_a_rejection() -> None:
+    for answer, word in ((lose, "connection reset"), (hang, "TimeoutError")):
+        heard, _ = outcome(answer, intent())
+        doubt = heard[-1]
+        assert isinstance(doubt, Unanswered) and word in doubt.error
+        assert doubt.fence_ns >= heard[0].order.expires_ns
+
+
+def test_a_lost_answer_to_a_cancel_is_doubt_too() -> None:
+    heard, asked = outcome(lose, cancel())
+    assert [type(m) for m in heard] == [CancelSent, Unanswered]
+    assert asked == ["cancel o-0"]
