@@ -68,11 +68,7 @@ def test_a_message_is_its_fields(log):
 
 
 def test_nested_messages_keep_their_shape(log):
-    wish = (
-        Cancel("perps", "i", "o", "BTC", "halt", 1)
-        if not Cancel.__struct_config__.kw_only
-        else Cancel(engine="perps", intent_id="i", order_id="o", symbol="BTC", reason="halt", at_ns=1)
-    )
+    wish = Cancel(engine="perps", intent_id="i", order_id="o", symbol="BTC", reason="halt", at_ns=1)
     refused = Refused("perps", wish, "net_cap", "210", "200", 5)
     log.log_message(refused)
     (line,) = lines(log)
