@@ -1,6 +1,7 @@
 """What would be right: turns pydantic's errors into one line about one field."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 from types import UnionType
@@ -53,6 +54,22 @@ def explain(
     return ConfigError(".".join(filter(None, [engine, *path])), right + others, value, origin(path))
 
 
+def not_a_number(model: type[BaseModel], table: Mapping[str, Any]) -> tuple[Sequence[str], object] | None:
+    """The first text or flag where a number belongs: its path and itself.
+
+    pydantic's strict mode lets two of them pass: text that reads as a Decimal, and true where 1 is one of the choices.
+    """
+    for path, value in _leaves(table):
+        if isinstance(value, str | bool):
+            try:
+                kind, _ = _declared(model, path)
+            except KeyError:  # no such setting: pydantic says it better
+                continue
+            if kind is Decimal or (get_origin(kind) is Literal and isinstance(get_args(kind)[0], int)):
+                return path, value
+    return None
+
+
 def must_be(model: type[BaseModel], path: Sequence[str]) -> str:
     """What the value at a path has to be, read from its declaration."""
     kind, bounds = _declared(model, path)
@@ -97,6 +114,14 @@ def _bounds(metadata: Sequence[Any]) -> list[str]:
     flat = [part for item in metadata for part in (item.metadata if isinstance(item, FieldInfo) else [item])]
     found = {name: getattr(part, name) for part in flat for name in BOUNDS if hasattr(part, name)}
     return [BOUNDS[name].format(found[name]) for name in BOUNDS if found.get(name) is not None]
+
+
+def _leaves(table: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[Sequence[str], object]]:
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, (*path, key))
+        else:
+            yield (*path, key), value
 
 
 def _siblings(model: type[BaseModel], path: Sequence[str]) -> Iterable[str]:

@@ -8,7 +8,7 @@ from typing import get_args
 from pydantic import ValidationError
 
 from config.errors import ConfigError
-from config.explain import explain, nearest
+from config.explain import explain, must_be, nearest, not_a_number
 from config.layers import Layer, Table, merge, origin, read
 from config.profile import EngineName, Profile
 from config.universe import load_universe
@@ -42,7 +42,11 @@ def load_profile(
         return origin(layers, path)
 
     # JSON, because pydantic reads it as strictly as TOML means it: no number from text, no flag from a number.
-    document = json.dumps(merge(layers), default=str)
+    table = merge(layers)
+    if wrong := not_a_number(Profile, table):
+        path, value = wrong
+        raise ConfigError(".".join([engine, *path]), must_be(Profile, path), value, where(path))
+    document = json.dumps(table, default=str)
     try:
         profile, error = Profile.model_validate_json(document, strict=True), None
     except ValidationError as caught:

@@ -1,12 +1,14 @@
 """Profiles: layers, and one clear line for every kind of wrong value."""
 
+import math
+import tomllib
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from config.errors import ConfigError
-from config.load import ENGINES, load_profile, split_symbols
+from config.load import ENGINES, PACKAGE, load_profile, split_symbols
 from config.profile import Profile
 
 ABOVE_0 = "must be a finite number above 0"
@@ -103,6 +105,37 @@ def test_a_wrong_value_is_one_line(text, said, mine):
     assert said in line
     assert "\n" not in line
     assert str(files[0]) in line or "config/profiles/perps.toml" in line or "is missing" in line, "it says where"
+
+
+def numbers(table: dict, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Where every number of a packaged profile stands."""
+    found = []
+    for key, value in table.items():
+        if isinstance(value, dict):
+            found += numbers(value, (*path, key))
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found.append((*path, key))
+    return found
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_no_number_of_a_profile_may_be_no_number(engine):
+    with (PACKAGE / "profiles" / f"{engine}.toml").open("rb") as file:
+        packaged = tomllib.load(file)
+    packaged.pop("live")
+    paths = numbers(packaged)
+    assert len(paths) > 30
+    for path in paths:
+        for wrong in (math.nan, math.inf, -math.inf, "1", True):
+            table = wrong
+            for key in reversed(path):
+                table = {key: table}
+            with pytest.raises(ConfigError) as caught:
+                load_profile(engine, cli=table)
+            line = str(caught.value)
+            assert line.startswith(f"{'.'.join([engine, *path])} = "), line
+            assert ": must be " in line
+            assert line.endswith("(command line)")
 
 
 def test_it_says_where(mine):
