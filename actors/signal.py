@@ -1,0 +1,350 @@
+"""Signal: turns bars, books and positions into intents by asking a strategy.
+
+Every book is only remembered, and held against the stop where there is a position; every bar is a decision. One entry
+at most is under way per symbol, and nothing holds back an exit for longer than a few seconds.
+"""
+
+from collections.abc import Callable, Mapping
+from math import nan
+from operator import attrgetter
+from typing import Any, ClassVar
+
+from actors.messages import (
+    BarHistory,
+    BookRefused,
+    Command,
+    Imbalance,
+    MacroWindow,
+    Order,
+    OrderChanged,
+    PositionChanged,
+    Reconciled,
+    StreamState,
+    TradingState,
+)
+from actors.strategy import Act, Decision, MeanReversion, Strategy, SymbolView
+from actors.symbol_state import ANSWER_NS_MAX, CLEAR_NS_MAX, Awaited, Clearing, SymbolState
+from actors.urgency import limit_ticks, time_in_force
+from config.profile import Profile
+from risk.intent import Cancel, Evidence, Intent, Purpose, Refused
+from risk.order import OrderState
+from risk.session import SessionCalendar, closes_at_ns, is_open, is_rth
+from risk.sizing import lots_for
+from supervisor.clock import NS_PER_MS, NS_PER_S
+from supervisor.mailbox import Hears, latest
+from venues.market import Bar, Instrument, Side, TimeInForce, side_of
+
+FORCED = frozenset({"stop_loss", "flatten", "session_close"})
+"""Reasons to leave that cross the spread whatever the route says."""
+
+FLATTEN = Decision(Act.EXIT, "flatten")
+SESSION_SHUT = Decision(Act.NONE, "session_shut")
+SESSION_CLOSING = Decision(Act.NONE, "session_closing")
+SESSION_CLOSE = Decision(Act.EXIT, "session_close")
+
+NS_PER_MINUTE = 60 * NS_PER_S
+
+Said = tuple[Intent | Cancel, ...]
+
+
+class Signal:
+    """The mind of one engine."""
+
+    hears: ClassVar[tuple[Hears, ...]] = (
+        Hears(PositionChanged),
+        Hears(OrderChanged),
+        Hears(Refused),
+        Hears(BarHistory),
+        Hears(Bar),
+        Hears(BookRefused),
+        Hears(StreamState),
+        Hears(TradingState),
+        Hears(MacroWindow),
+        Hears(Reconciled),
+        Hears(Command),
+        latest(Imbalance),
+    )
+    says: ClassVar[tuple[type, ...]] = (Intent, Cancel)
+
+    def __init__(
+        self,
+        profile: Profile,
+        instruments: Mapping[str, Instrument],
+        new_id: Callable[[], str],
+        calendar: SessionCalendar | None = None,
+        strategy: Strategy | None = None,
+    ):
+        self.profile = profile
+        self.limits = profile.signal
+        self.new_id = new_id
+        self.calendar = calendar or SessionCalendar()
+        self.strategy = strategy or MeanReversion(profile.signal, profile.tier)
+        self.obi = attrgetter(f"obi_{profile.signal.obi_depth}")
+        self.symbols = {
+            symbol: SymbolState(profile, instrument, profile.routes[instrument.asset_class])  # type: ignore[index]
+            for symbol, instrument in instruments.items()
+        }
+        self.watched: dict[str, SymbolState] = {}  # those with a position
+        self.changes = 0  # counts what may make a refusal untrue
+        self.counts: dict[str, int] = {}  # decisions by reason
+        self.handlers: dict[type, Callable[[Any], Said]] = {
+            Bar: self._bar,
+            BarHistory: self._history,
+            BookRefused: self._book_refused,
+            StreamState: self._stream,
+            PositionChanged: self._position,
+            OrderChanged: self._order,
+            Refused: self._refused,
+            Command: self._command,
+            TradingState: self._change,
+            MacroWindow: self._change,
+            Reconciled: self._change,
+        }
+
+    def hear(self, message: Any) -> Said:
+        if type(message) is Imbalance:  # the tick path
+            self.symbols[message.symbol].touch = message
+            return self._look(message) if message.symbol in self.watched else ()
+        return self.handlers[type(message)](message)
+
+    # --- what is heard
+
+    def _look(self, touch: Imbalance) -> Said:
+        """A book of a symbol with a position: hold it against the stop."""
+        state = self.watched[touch.symbol]
+        mid = (touch.bid + touch.ask) * 0.5
+        decision = self.strategy.stopped(state.move(mid)) or (FLATTEN if state.leaving and state.held else None)
+        return self._exit(state, decision, mid, touch.received_ns) if decision else ()
+
+    def _bar(self, bar: Bar) -> Said:
+        state = self.symbols[bar.symbol]
+        if not state.advance(bar):
+            return ()
+        now_ns = max(bar.end_ns, state.touch.received_ns if state.touch else 0)
+        self._watch(state, now_ns)
+        view = self._view(state, state.close, now_ns)
+        decision = self._session(state, now_ns) or self.strategy.decide(view)
+        if decision.act is Act.EXIT:
+            self._count(decision.reason)
+            return self._exit(state, decision, state.close, now_ns)
+        state.clearing = None
+        if decision.act is Act.NONE:
+            return self._count(decision.reason)
+        return self._enter(state, decision, view, now_ns)
+
+    def _history(self, history: BarHistory) -> Said:
+        self.symbols[history.symbol].learn(history.bars)
+        return ()
+
+    def _book_refused(self, refused: BookRefused) -> Said:
+        if refused.reason != "backwards":  # an older book says nothing against the one that is held
+            self.symbols[refused.symbol].refused_ns = refused.at_ns
+        return ()
+
+    def _stream(self, stream: StreamState) -> Said:
+        state = self.symbols[stream.symbol]
+        state.fresh = stream.fresh
+        state.entry_backoff.forget()
+        return ()
+
+    def _position(self, changed: PositionChanged) -> Said:
+        state = self.symbols.get(changed.symbol)
+        if state is None:  # not one of ours to trade; the reconciler knows about it
+            return ()
+        self.changes += changed.lots != state.lots
+        state.position(changed)
+        self._watch(state, changed.at_ns)
+        return ()
+
+    def _order(self, changed: OrderChanged) -> Said:
+        state = self.symbols.get(changed.symbol)
+        if state is None:
+            return ()
+        state.order(changed)
+        unfilled = changed.state is OrderState.CANCELLED and changed.time_in_force is TimeInForce.IOC
+        if changed.state is OrderState.REJECTED or unfilled:
+            backoff = state.entry_backoff if changed.entry else state.exit_backoff
+            backoff.refused(changed.state, changed.at_ns, self.changes)
+        self._watch(state, changed.at_ns)
+        if state.held and state.clearing is not None:
+            return self._exit(state, state.clearing.decision, state.close, changed.at_ns)
+        return self._cancel(state, FLATTEN.reason, changed.at_ns) if state.leaving and not state.held else ()
+
+    def _refused(self, refused: Refused[Any]) -> Said:
+        wish = refused.wish
+        state = self.symbols.get(wish.symbol)
+        if state is not None and isinstance(wish, Intent):
+            if state.awaited is not None and state.awaited.intent_id == wish.id:
+                state.awaited = None
+            backoff = state.entry_backoff if wish.purpose is Purpose.ENTRY else state.exit_backoff
+            backoff.refused(refused.rule, refused.at_ns, self.changes)
+        return ()
+
+    def _change(self, _: TradingState | MacroWindow | Reconciled) -> Said:
+        self.changes += 1
+        return ()
+
+    def _command(self, command: Command) -> Said:
+        """Flatten: leave what is held, take back entries, and keep at it until nothing is left."""
+        if command.order is not Order.FLATTEN or command.engine not in ("", self.profile.engine):
+            return ()
+        said: list[Intent | Cancel] = []
+        for symbol, state in self.symbols.items():
+            state.awaits(command.at_ns)
+            if command.symbol in ("", symbol) and not state.idle:
+                state.leaving = True
+                self._watch(state, command.at_ns)
+                if state.held:
+                    said += self._exit(state, FLATTEN, state.close, command.at_ns)
+                else:
+                    said += self._cancel(state, FLATTEN.reason, command.at_ns)
+        return tuple(said)
+
+    def _watch(self, state: SymbolState, now_ns: int) -> None:
+        """Look at every book of a symbol only while there is something to leave."""
+        state.awaits(now_ns)
+        state.leaving = state.leaving and not state.idle
+        if state.held:
+            self.watched[state.instrument.symbol] = state
+        else:
+            self.watched.pop(state.instrument.symbol, None)
+
+    # --- what is decided
+
+    def _session(self, state: SymbolState, now_ns: int) -> Decision | None:
+        """What the session says before the strategy is asked: nothing while shut, leave shortly before it shuts."""
+        risk = self.profile.risk
+        if not is_open(risk.session, now_ns, self.calendar):
+            return SESSION_SHUT
+        closes_ns = closes_at_ns(risk.session, now_ns, self.calendar)
+        if closes_ns is None:
+            return None
+        if state.held:
+            leave = risk.flatten_minutes and now_ns >= closes_ns - risk.flatten_minutes * NS_PER_MINUTE
+            return SESSION_CLOSE if leave else None
+        minutes = max(risk.flatten_minutes, risk.entries_stop_minutes)
+        return SESSION_CLOSING if now_ns >= closes_ns - minutes * NS_PER_MINUTE else None
+
+    def _view(self, state: SymbolState, price: float, now_ns: int) -> SymbolView:
+        touch, limits = state.book(), self.limits
+        warm, z, trend = state.numbers()
+        age_ns = now_ns - touch.received_ns if touch else 0
+        rth = state.held and is_rth(now_ns, self.calendar)
+        return SymbolView(
+            symbol=state.instrument.symbol,
+            close=price,
+            warm=warm,
+            z=z,
+            trend=trend,
+            obi=self.obi(touch) if touch else None,
+            obi_fresh=state.fresh and age_ns <= limits.obi_age_ms_max * NS_PER_MS,
+            facade=touch.facade if touch else False,
+            lots=state.lots if state.held else 0,
+            move=state.move(price),
+            held_s=(now_ns - state.opened_ns) / NS_PER_S if state.held else nan,
+            held_s_max=limits.time_stop_rth_s if rth else limits.time_stop_s,
+        )
+
+    def _enter(self, state: SymbolState, decision: Decision, view: SymbolView, now_ns: int) -> Said:
+        touch, instrument = state.book(), state.instrument
+        if state.alive or state.awaits(now_ns) or state.leaving:
+            return self._count("under_way")
+        if state.entry_backoff.silent(now_ns, self.changes):
+            return self._count("backing_off")
+        if touch is None:
+            return self._count("no_touch")
+        if decision.act is Act.SHORT and not instrument.shortable:
+            return self._count("not_shortable")
+        side = Side.BUY if decision.act is Act.LONG else Side.SELL
+        how = time_in_force(state.route, Purpose.ENTRY, abs(view.z or 0.0))
+        ticks = limit_ticks(instrument, side, (touch.bid, touch.ask), how, self.limits.taker_slippage_bps)
+        lots = lots_for(self.profile.notional_usd(instrument.asset_class), ticks, instrument)  # type: ignore[arg-type]
+        if lots <= 0:
+            return self._count("too_small")
+        self._count(decision.reason)
+        return self._intend(state, (Purpose.ENTRY, side, lots, ticks, how), decision, view, now_ns)
+
+    def _exit(self, state: SymbolState, decision: Decision, price: float, now_ns: int) -> Said:
+        """Close exactly what is held, after what is in the way; a stop does not wait for a better price."""
+        forced = decision.reason in FORCED
+        blocking = state.in_the_way(now_ns, forced=forced)
+        if blocking is None or not is_open(self.profile.risk.session, now_ns, self.calendar):
+            return ()
+        if blocking:
+            since_ns = state.clearing.since_ns if state.clearing else now_ns
+            state.clearing = Clearing(decision, since_ns)
+            if now_ns - since_ns < CLEAR_NS_MAX:
+                return self._cancel(state, decision.reason, now_ns)
+        if state.exit_backoff.silent(now_ns, self.changes):
+            return self._count("backing_off")
+        state.clearing = None
+        touch, side = state.book(), side_of(-state.lots)
+        how = time_in_force(state.route, Purpose.EXIT, 0.0, forced=forced or touch is None)
+        at = (touch.bid, touch.ask) if touch else (price, price)  # nobody knows where a resting order would join
+        ticks = limit_ticks(state.instrument, side, at, how, self.limits.taker_slippage_bps)
+        view = self._view(state, price, now_ns)
+        return self._intend(state, (Purpose.EXIT, side, abs(state.lots), ticks, how), decision, view, now_ns)
+
+    def _intend(
+        self,
+        state: SymbolState,
+        order: tuple[Purpose, Side, int, int, TimeInForce],
+        decision: Decision,
+        view: SymbolView,
+        now_ns: int,
+    ) -> Said:
+        purpose, side, lots, ticks, how = order
+        intent = Intent(
+            id=self.new_id(),
+            engine=self.profile.engine,
+            symbol=state.instrument.symbol,
+            side=side,
+            lots=lots,
+            ticks=ticks,
+            time_in_force=how,
+            purpose=purpose,
+            reason=decision.reason,
+            at_ns=now_ns,
+            evidence=evidence(state, decision, view, now_ns),
+        )
+        state.awaited = Awaited(intent.id, purpose, now_ns + ANSWER_NS_MAX)
+        return (intent,)
+
+    def _cancel(self, state: SymbolState, reason: str, now_ns: int) -> Said:
+        """Take back what rests."""
+        return tuple(
+            Cancel(
+                engine=order.engine,
+                intent_id=order.intent_id,
+                order_id=order.order_id,
+                symbol=order.symbol,
+                reason=reason,
+                at_ns=now_ns,
+            )
+            for order in state.to_cancel(now_ns)
+        )
+
+    def _count(self, reason: str) -> Said:
+        self.counts[reason] = self.counts.get(reason, 0) + 1
+        return ()
+
+
+def evidence(state: SymbolState, decision: Decision, view: SymbolView, now_ns: int) -> Evidence:
+    """The numbers of a decision beside their bounds; nan stands for a number that there was not."""
+    touch = state.book()
+    return Evidence(
+        bar_start_ns=state.bar_start_ns,
+        close=view.close,
+        z=nan if view.z is None else view.z,
+        z_bound=decision.z_bound,
+        obi=nan if view.obi is None else view.obi,
+        obi_bound=decision.obi_bound,
+        obi_at_ns=touch.at_ns if touch else 0,
+        obi_age_ns=now_ns - touch.received_ns if touch else 0,
+        trend=nan if view.trend is None else view.trend,
+        facade=view.facade,
+        move=view.move,
+        move_bound=decision.move_bound,
+        held_s=view.held_s,
+        held_s_bound=decision.held_s_bound,
+    )
