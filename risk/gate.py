@@ -1,0 +1,101 @@
+"""The gate: every wish passes these rules in this order, or is refused by the first that it breaks.
+
+The only module that makes an Approved (tests/test_tidy.py sees to it), and the executor hears nothing else. Cancels
+always pass. An exit passes in every state and over every cap, and no rate can starve it; what is checked is that it
+fits the live position. A resting entry is not moved while entries are frozen: then it should be cancelled.
+"""
+
+from collections.abc import Callable
+from enum import Flag, auto
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from risk import rules
+from risk.gate_state import GateState, UnderWay, without_lost
+from risk.intent import Approved, Cancel, Check, Intent, Purpose, Refused, Reprice, W
+from risk.rate import take
+from risk.rules import Case, Finding
+
+
+class Kind(Flag):
+    """What a wish is to the gate."""
+
+    ENTRY = auto()
+    EXIT = auto()
+    ENTRY_MOVE = auto()
+    EXIT_MOVE = auto()
+
+
+class Rule(NamedTuple):
+    """A rule, what it is called in every refusal, and which wishes it is asked about."""
+
+    name: str
+    asked_of: Kind
+    ask: Callable[[Case], Finding]
+
+
+ENTRIES = Kind.ENTRY
+ADDING = Kind.ENTRY | Kind.ENTRY_MOVE
+EVERY = Kind.ENTRY | Kind.EXIT | Kind.ENTRY_MOVE | Kind.EXIT_MOVE
+
+RULES: tuple[Rule, ...] = (
+    Rule("finite", EVERY, rules.finite),
+    Rule("state", ADDING, rules.trading_state),
+    Rule("reconciled", ENTRIES, rules.reconciled),
+    Rule("fresh", ENTRIES, rules.fresh),
+    Rule("macro_window", ADDING, rules.macro_window),
+    Rule("session", ENTRIES, rules.session),
+    Rule("symbol", ENTRIES, rules.symbol),
+    Rule("flip_guard", EVERY, rules.flip_guard),
+    Rule("sector_cap", ENTRIES, rules.sector_cap),
+    Rule("symbol_cap", ADDING, rules.symbol_cap),
+    Rule("reduce_only", ENTRIES, rules.reduce_only),
+    Rule("net_cap", ENTRIES, rules.net_cap),
+    Rule("order_notional", ADDING, rules.order_notional),
+    Rule("daily_loss", ENTRIES, rules.daily_loss),
+    Rule("drawdown", ENTRIES, rules.drawdown),
+    Rule("order_rate", ADDING, rules.order_rate),
+)
+"""In the order they are asked; the numbers first, because no rule means anything without them."""
+
+
+def judge(wish: W, state: GateState, at_ns: int) -> tuple[Approved[W] | Refused[W], GateState]:
+    """Ask every rule that concerns a wish. Gives the verdict and the state after it, which counts what was approved."""
+    if isinstance(wish, Cancel):
+        return Approved(wish.engine, wish, (), at_ns), state
+    kind = kind_of(wish)
+    state = without_lost(state, at_ns)
+    if kind in ADDING:
+        state = _latched(state)
+    case = Case(wish, state, at_ns)
+    checks = []
+    for rule in RULES:
+        if kind in rule.asked_of:
+            passes, value, bound = rule.ask(case)
+            if not passes:
+                return Refused(wish.engine, wish, rule.name, value, bound, at_ns), state
+            checks.append(Check(rule.name, value, bound))
+    return Approved(wish.engine, wish, tuple(checks), at_ns), _counted(case)
+
+
+def kind_of(wish: Intent | Reprice) -> Kind:
+    """What a wish is to the gate."""
+    if wish.purpose is Purpose.EXIT:
+        return Kind.EXIT if isinstance(wish, Intent) else Kind.EXIT_MOVE
+    return Kind.ENTRY if isinstance(wish, Intent) else Kind.ENTRY_MOVE
+
+
+def _latched(state: GateState) -> GateState:
+    reducing = rules.is_reducing(state)
+    return state if reducing is state.reducing else replace(state, reducing=reducing)
+
+
+def _counted(case: Case) -> GateState:
+    """The state with one order more: an exit uses up the rate too where there is some left, but never waits for it."""
+    state, wish = case.state, case.wish
+    rate = take(state.rate, case.at_ns).bucket
+    if isinstance(wish, Reprice):
+        return replace(state, rate=rate)
+    under_way = UnderWay(wish.symbol, case.lots, wish.purpose is Purpose.ENTRY, approved_ns=case.at_ns)
+    return replace(state, rate=rate, under_way=state.under_way | {wish.id: under_way})

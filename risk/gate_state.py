@@ -1,0 +1,157 @@
+"""What the gate knows when it is asked: one value, replaced by the gate actor as it hears of changes.
+
+It starts closed: not reconciled, nothing fresh, no calendar heard, no equity seen, so that entries wait for all of it.
+The actor may put into its dicts (positions, marks, trading, sectors); `judge` never does.
+"""
+
+from collections.abc import Iterable
+from math import nan
+from typing import Protocol
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from config.profile import Profile, RiskLimits
+from risk.circuit_breaker import Breaker, BreakerLimits, breaker_limits
+from risk.intent import Trading
+from risk.order import OVER, OrderState
+from risk.rate import RateBucket
+from risk.session import SessionCalendar
+from venues.market import Instrument, Side
+
+ALL_ENGINES = ""
+"""The engine of a trading state that holds for every engine."""
+
+ORDERLESS_NS_MAX = 30 * 1_000_000_000
+"""An approval without an order counts for so long. The executor plans in milliseconds and is back from a crash in
+seconds; a mark that never expired would bar its symbol for ever."""
+
+
+class UnderWay(Struct, frozen=True):
+    """What is unfilled of an intent that risk approved and that is not over: it counts as if it were filled."""
+
+    symbol: str
+    lots: int  # signed
+    entry: bool
+    order_id: str = ""  # the newest order that serves it; empty until the executor has made one
+    approved_ns: int = 0  # when the gate approved it
+
+    def lost(self, at_ns: int) -> bool:
+        """Whether it was approved and no order ever came of it."""
+        return not self.order_id and at_ns - self.approved_ns > ORDERLESS_NS_MAX
+
+
+class OrderFacts(Protocol):
+    """What `order_moved` needs of the message that an order moved (actors.messages.OrderChanged has it)."""
+
+    @property
+    def order_id(self) -> str:
+        """Ours."""
+
+    @property
+    def intent_id(self) -> str:
+        """The intent it serves."""
+
+    @property
+    def symbol(self) -> str:
+        """The venue's name."""
+
+    @property
+    def side(self) -> Side:
+        """Which way."""
+
+    @property
+    def state(self) -> OrderState:
+        """Where it is in its life."""
+
+    @property
+    def lots(self) -> int:
+        """Ordered, over the chain of replaced orders."""
+
+    @property
+    def lots_filled(self) -> int:
+        """Filled, over the same chain."""
+
+    @property
+    def entry(self) -> bool:
+        """Whether it adds risk."""
+
+
+class GateState(Struct, frozen=True, kw_only=True):
+    """One engine as its gate sees it."""
+
+    engine: str
+    limits: RiskLimits
+    instruments: dict[str, Instrument]
+    symbols: frozenset[str]  # what may be entered
+    calendar: SessionCalendar
+    breaker_limits: BreakerLimits
+    rate: RateBucket
+    breaker: Breaker = Breaker()
+    trading: dict[str, Trading] = field(default_factory=dict)  # by engine; "" is all of them
+    reconciled: bool = False
+    reconciled_reason: str = "not reconciled yet"
+    fresh: frozenset[str] = frozenset()  # symbols whose stream is fresh
+    macro_shut: bool = True
+    macro_event: str = "no calendar heard yet"
+    positions: dict[str, int] = field(default_factory=dict)  # signed lots, from fills alone
+    marks: dict[str, float] = field(default_factory=dict)  # mid price in ticks
+    under_way: dict[str, UnderWay] = field(default_factory=dict)  # by intent id
+    sector_members: dict[str, str] = field(default_factory=dict)  # symbol -> sector, over all engines
+    reducing: bool = False  # |net| went past reduce_on and is not below reduce_off again
+
+    def trading_now(self) -> Trading:
+        """The stricter of what holds for this engine and for all."""
+        states = (self.trading.get(ALL_ENGINES, Trading.ACTIVE), self.trading.get(self.engine, Trading.ACTIVE))
+        return max(states, key=STRICTNESS.__getitem__)
+
+    def mark(self, symbol: str) -> float:
+        """Mid price in ticks; nan when there is none."""
+        return self.marks.get(symbol, nan)
+
+
+STRICTNESS = {Trading.ACTIVE: 0, Trading.REDUCING: 1, Trading.HALTED: 2}
+
+
+def new_state(
+    profile: Profile, instruments: Iterable[Instrument], calendar: SessionCalendar, day_roll_hour_utc: int = 0
+) -> GateState:
+    """A gate at its start: closed to entries until everything they need was heard."""
+    risk = profile.risk
+    known = {instrument.symbol: instrument for instrument in instruments}
+    return GateState(
+        engine=profile.engine,
+        limits=risk,
+        instruments=known,
+        symbols=frozenset(profile.symbols) & known.keys(),
+        calendar=calendar,
+        breaker_limits=breaker_limits(risk, day_roll_hour_utc),
+        rate=RateBucket(per_minute=risk.orders_per_minute, burst=risk.orders_burst),
+    )
+
+
+def without_lost(state: GateState, at_ns: int) -> GateState:
+    """The state without approvals that no order came of."""
+    if not any(what.lost(at_ns) for what in state.under_way.values()):
+        return state
+    alive = {intent: what for intent, what in state.under_way.items() if not what.lost(at_ns)}
+    return replace(state, under_way=alive)
+
+
+def order_moved(state: GateState, order: OrderFacts) -> GateState:
+    """Keep what is under way in step with an order that moved.
+
+    An intent lives on in the order that replaced another, so the end of the replaced one does not end the intent; and
+    an intent approved a moment ago has no order yet, so that whatever is said under its id is said of its first one.
+    """
+    known = state.under_way.get(order.intent_id)
+    rest = {intent: what for intent, what in state.under_way.items() if intent != order.intent_id}
+    if order.state not in OVER:
+        lots = order.side.sign * (order.lots - order.lots_filled)
+        return replace(
+            state,
+            under_way=rest | {order.intent_id: UnderWay(order.symbol, lots, order.entry, order.order_id)},
+        )
+    if known is None or known.order_id not in ("", order.order_id):
+        return state
+    return replace(state, under_way=rest)
