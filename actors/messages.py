@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from risk.circuit_breaker import Breaker
 from risk.intent import Trading
 from risk.order import OrderState
 from venues.market import Bar, OrderRequest, Side, TimeInForce
@@ -94,6 +95,7 @@ class PositionChanged(Struct, frozen=True):
     realised_minor: int  # of this change
     opened_ns: int  # when the position last left flat
     at_ns: int
+    cost_minor: int = 0  # of what is open, with the sign of lots
 
 
 class BalanceChanged(Struct, frozen=True):
@@ -220,3 +222,11 @@ class Restated(Struct, frozen=True):
 
     engine: str
     child: str
+
+
+class BreakerChanged(Struct, frozen=True):
+    """The circuit breaker of one engine after a reading: what the gate holds new risk against, and what is journaled."""
+
+    engine: str
+    breaker: Breaker
+    at_ns: int

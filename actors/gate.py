@@ -1,0 +1,83 @@
+"""Gate: carries every wish past the rules of risk/gate.py, with the freshest state it has heard."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from msgspec.structs import replace
+
+from actors.messages import (
+    BreakerChanged,
+    MacroWindow,
+    Mark,
+    OrderChanged,
+    PositionChanged,
+    Reconciled,
+    SectorCounts,
+    StreamState,
+    TradingState,
+)
+from risk.gate import judge
+from risk.gate_state import GateState, order_moved
+from risk.intent import Approved, Cancel, Intent, Refused, Reprice
+from supervisor.mailbox import Hears, latest
+from venues.market import Instrument
+
+
+class Gate:
+    """The mind: one state, replaced as things are heard; one judge."""
+
+    hears: ClassVar[tuple[Hears, ...]] = (
+        Hears(TradingState),
+        Hears(Reconciled),
+        Hears(StreamState),
+        Hears(MacroWindow),
+        Hears(PositionChanged),
+        Hears(OrderChanged),
+        Hears(SectorCounts),
+        Hears(BreakerChanged),
+        Hears(Cancel),
+        Hears(Reprice),
+        Hears(Intent),
+        latest(Mark),
+    )
+    says: ClassVar[tuple[type, ...]] = (Approved, Refused)
+
+    def __init__(self, state: GateState):
+        self.state = state
+        self.hearers: dict[type, Callable[[Any], None]] = {
+            Mark: self._mark,
+            OrderChanged: self._order,
+            PositionChanged: self._position,
+            StreamState: self._stream,
+            BreakerChanged: lambda m: self._set(breaker=m.breaker),
+            TradingState: lambda m: self.state.trading.__setitem__(m.engine, m.state),
+            Reconciled: lambda m: self._set(reconciled=m.ok, reconciled_reason=m.reason),
+            MacroWindow: lambda m: self._set(macro_shut=m.shut, macro_event=m.event),
+            SectorCounts: lambda m: self._set(sector_members=m.members),
+        }
+
+    def hear(self, message: Any) -> tuple[Approved[Any] | Refused[Any], ...]:
+        hearer = self.hearers.get(type(message))
+        if hearer is not None:
+            hearer(message)
+            return ()
+        verdict, self.state = judge(message, self.state, message.at_ns)
+        return (verdict,)
+
+    def _set(self, **changes: Any) -> None:
+        self.state = replace(self.state, **changes)
+
+    def _mark(self, mark: Mark) -> None:
+        instrument: Instrument | None = self.state.instruments.get(mark.symbol)
+        if instrument is not None:
+            self.state.marks[mark.symbol] = (mark.bid + mark.ask) / 2 / float(instrument.tick)
+
+    def _position(self, changed: PositionChanged) -> None:
+        self.state.positions[changed.symbol] = changed.lots
+
+    def _order(self, changed: OrderChanged) -> None:
+        self.state = order_moved(self.state, changed)
+
+    def _stream(self, stream: StreamState) -> None:
+        fresh = self.state.fresh
+        self._set(fresh=fresh | {stream.symbol} if stream.fresh else fresh - {stream.symbol})

@@ -1,0 +1,201 @@
+"""Board: a sink that keeps the present in memory, from what the actors said, for the live view and `obid ctl`."""
+
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from actors.messages import (
+    BalanceChanged,
+    Drift,
+    Mark,
+    OrderChanged,
+    OrderPlanned,
+    PositionChanged,
+    Reconciled,
+    StreamState,
+    TradingState,
+)
+from daemon.snapshot import DECISIONS_MAX, DecisionRow, EngineRow, OrderRow, PositionRow
+from risk.intent import Approved, Cancel, Intent, Refused, Reprice, Trading
+from risk.order import OVER
+from supervisor.messages import ChildCrashed
+from venues.market import Fill, FundingPaid, Instrument
+
+Key = tuple[str, str]
+"""(engine, symbol)."""
+
+ALL = ""
+"""The engine of a message that means all of them."""
+
+
+class Board:
+    """What is true now, as far as it has been said."""
+
+    def __init__(self, instruments: Mapping[str, Mapping[str, Instrument]], venues: Mapping[str, str]):
+        """`instruments` and `venues` by engine."""
+        self.instruments = instruments
+        self.venues = venues
+        self.positions: dict[Key, PositionChanged] = {}
+        self.orders: dict[str, OrderChanged] = {}
+        self.balances: dict[str, BalanceChanged] = {}
+        self.trading: dict[str, TradingState] = {}
+        self.reconciled: dict[str, bool] = {}
+        self.fresh: dict[str, set[str]] = {engine: set() for engine in instruments}
+        self.marks: dict[str, Mark] = {}
+        self.errors: dict[str, str] = {}
+        self.decisions: deque[DecisionRow] = deque(maxlen=DECISIONS_MAX)
+        self.counts: Counter[str] = Counter()
+        self.refusals: Counter[str] = Counter()
+        self.listeners: list[Callable[[DecisionRow], None]] = []
+        self._keep: dict[type, Callable[[Any], None]] = {
+            PositionChanged: self._position,
+            OrderChanged: self._order,
+            BalanceChanged: lambda m: self.balances.__setitem__(m.engine, m),
+            TradingState: lambda m: self.trading.__setitem__(m.engine, m),
+            Reconciled: lambda m: self.reconciled.__setitem__(m.engine, m.ok),
+            StreamState: self._stream,
+            Mark: lambda m: self.marks.__setitem__(m.symbol, m),
+            ChildCrashed: lambda m: self.errors.__setitem__(f"{m.engine}.{m.child}" if m.engine else m.child, m.error),
+            Refused: lambda m: self.refusals.update((m.rule,)),
+        }
+
+    def write(self, message: Any) -> None:
+        """Take one message."""
+        kind = type(message)
+        self.counts[kind.__name__] += 1
+        keep = self._keep.get(kind)
+        if keep is not None:
+            keep(message)
+        tell = _TELL.get(kind)
+        if tell is not None:
+            self._tell(message, tell(message))
+
+    def flush(self) -> None:
+        """Nothing is buffered."""
+
+    # --- keeping
+
+    def _position(self, changed: PositionChanged) -> None:
+        key = (changed.engine, changed.symbol)
+        if changed.lots:
+            self.positions[key] = changed
+        else:
+            self.positions.pop(key, None)
+
+    def _order(self, changed: OrderChanged) -> None:
+        if changed.state in OVER:
+            self.orders.pop(changed.order_id, None)
+        else:
+            self.orders[changed.order_id] = changed
+
+    def _stream(self, state: StreamState) -> None:
+        fresh = self.fresh.setdefault(state.engine, set())
+        (fresh.add if state.fresh else fresh.discard)(state.symbol)
+
+    def _tell(self, message: Any, text: str) -> None:
+        wish = getattr(message, "wish", message)
+        symbol = getattr(wish, "symbol", "") or getattr(getattr(message, "order", None), "symbol", "")
+        row = DecisionRow(
+            at_ns=message.at_ns, engine=message.engine, symbol=symbol, event=type(message).__name__.lower(), text=text
+        )
+        self.decisions.append(row)
+        for listener in self.listeners:
+            listener(row)
+
+    # --- showing
+
+    def engine_rows(self) -> tuple[EngineRow, ...]:
+        """Every engine in the order of the house."""
+        return tuple(self._engine_row(engine) for engine in self.instruments)
+
+    def _engine_row(self, engine: str) -> EngineRow:
+        balance = self.balances.get(engine) or BalanceChanged(engine, 0, 0, 0, 0, 0, 0)
+        rows = [row for row in self.position_rows() if row.engine == engine]
+        unrealised = sum(row.unrealised_minor for row in rows)
+        trading = self._trading(engine)
+        return EngineRow(
+            engine=engine,
+            venue=self.venues[engine],
+            trading=trading.state if trading else Trading.ACTIVE,
+            reason=trading.reason if trading else "",
+            reconciled=self.reconciled.get(engine, False),
+            symbols=len(self.instruments[engine]),
+            symbols_fresh=len(self.fresh[engine]),
+            cash_minor=balance.cash_minor,
+            equity_minor=balance.cash_minor + balance.inventory_minor + unrealised,
+            realised_minor=balance.realised_minor,
+            unrealised_minor=unrealised,
+            fees_minor=balance.fees_minor,
+            funding_minor=balance.funding_minor,
+        )
+
+    def _trading(self, engine: str) -> TradingState | None:
+        """The strictest of an engine's own state and that of all."""
+        states = [state for name in (engine, ALL) if (state := self.trading.get(name)) is not None]
+        return max(states, key=lambda state: tuple(Trading).index(state.state), default=None)
+
+    def position_rows(self) -> tuple[PositionRow, ...]:
+        """Every open position, by engine and symbol."""
+        return tuple(self._position_row(self.positions[key]) for key in sorted(self.positions))
+
+    def _position_row(self, held: PositionChanged) -> PositionRow:
+        instrument = self.instruments[held.engine][held.symbol]
+        mark = self.marks.get(held.symbol)
+        price = None if mark is None else mark.bid if held.lots > 0 else mark.ask  # what closing would get
+        ticks = round(held.entry_ticks) if price is None else instrument.ticks(price)
+        return PositionRow(
+            engine=held.engine,
+            symbol=held.symbol,
+            lots=held.lots,
+            size=instrument.size(held.lots),
+            entry=(Decimal(repr(held.entry_ticks)) * instrument.tick).quantize(instrument.tick),
+            mark=None if price is None else instrument.price(ticks),
+            notional_minor=instrument.notional_minor(ticks, held.lots),
+            unrealised_minor=0 if price is None else instrument.notional_minor(ticks, held.lots) - held.cost_minor,
+            realised_minor=held.realised_minor,
+            opened_ns=held.opened_ns,
+        )
+
+    def order_rows(self) -> tuple[OrderRow, ...]:
+        """Every order that is not over, oldest news first."""
+        return tuple(self._order_row(order) for order in sorted(self.orders.values(), key=lambda o: o.at_ns))
+
+    def _order_row(self, order: OrderChanged) -> OrderRow:
+        instrument = self.instruments[order.engine][order.symbol]
+        return OrderRow(
+            engine=order.engine,
+            order_id=order.order_id,
+            intent_id=order.intent_id,
+            symbol=order.symbol,
+            side=order.side,
+            state=order.state,
+            purpose="entry" if order.entry else "exit",
+            size=instrument.size(order.lots),
+            size_filled=instrument.size(order.lots_filled),
+            price=instrument.price(order.ticks),
+            time_in_force=order.time_in_force,
+            reason=order.reason,
+            at_ns=order.at_ns,
+        )
+
+
+def _wish_text(wish: Intent | Reprice | Cancel) -> str:
+    if isinstance(wish, Cancel):
+        return f"cancel {wish.reason}"
+    lots = wish.lots if isinstance(wish, Intent) else wish.lots_left
+    return f"{wish.side} {lots} lots at {wish.ticks} ticks, {wish.time_in_force}, {wish.reason}"
+
+
+_TELL: dict[type, Callable[[Any], str]] = {
+    Intent: _wish_text,
+    Approved: lambda m: f"approved: {_wish_text(m.wish)}",
+    Refused: lambda m: f"refused by {m.rule}: {m.value}, bound {m.bound}",
+    OrderPlanned: lambda m: f"order {m.order.side} {m.order.lots} lots at {m.order.ticks} ticks",
+    Fill: lambda m: f"filled {m.side} {m.lots} lots at {m.ticks} ticks, {'maker' if m.maker else 'taker'}",
+    FundingPaid: lambda m: f"funding {m.amount_minor / 1e6:+.6f} USD",
+    TradingState: lambda m: f"{m.engine or 'all engines'} {m.state}: {m.reason} (by {m.by})",
+    Drift: lambda m: f"venue holds {m.venue_lots} lots, ledger {m.ledger_lots}: {m.action}",
+    Reconciled: lambda m: f"{'reconciled' if m.ok else 'not reconciled: ' + m.reason}",
+}
+"""How a decision reads in one line; what is not here is no decision to show."""
