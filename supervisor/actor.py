@@ -1,8 +1,8 @@
 """Actors: a mind decides, a body lives.
 
-A mind is a small class with `hears`, `says` and a synchronous `hear(message)` that returns messages: no await, no clock, no
-I/O. The body owns the mailbox, feeds the mind and sends on what it answers. Actors that touch the world write a body of
-their own: a class with `hears`, `says` and `async run(post)`.
+A mind is a small class with `hears`, `says` and a synchronous `hear(message)` that returns messages: no await, no
+clock, no I/O. The body owns the mailbox, feeds the mind and sends on what it answers. Actors that touch the world write
+a body of their own: a class with `hears`, `says` and `async run(post)`.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, ClassVar, Protocol
 
 from supervisor.clock import NS_PER_S, Clock
-from supervisor.mailbox import BATCH_MAX, Hears, Mailbox, QueueLane
+from supervisor.mailbox import BATCH_MAX, Hears, Mailbox
 from supervisor.messages import Tick
 
 Put = Callable[[Any], None]
@@ -20,9 +20,9 @@ class Undeclared(Exception):
     """An actor said a type that its `says` does not name."""
 
 
-def undeclared(name: str, message: Any) -> Undeclared:
+def undeclared(name: str, message: type) -> Undeclared:
     """The error for a message that an actor may not say."""
-    return Undeclared(f"{name} said {type(message).__name__}, which it does not declare in says")
+    return Undeclared(f"{name} said {message.__name__}, which it does not declare in says")
 
 
 class Mind(Protocol):
@@ -65,15 +65,12 @@ class Post:
 
     def say(self, message: Any) -> None:
         """Send a message to everyone who hears its type. Raises MailboxFull where one of them has no room."""
-        puts = self.routes.get(type(message))
-        if puts is None:
-            raise undeclared(self.name, message)
-        for put in puts:
+        for put in self._puts(type(message)):
             put(message)
 
     def voice(self, message: type) -> Put:
         """`say` for one type, looked up once: for a body that says thousands of them a second."""
-        puts = self.routes[message]
+        puts = self._puts(message)
         if len(puts) == 1:
             return puts[0]
 
@@ -85,28 +82,41 @@ class Post:
 
     async def say_wait(self, message: Any) -> None:
         """Send a message, waiting for room where there is none: for bodies whose source can wait (a socket)."""
-        for put in self.routes[type(message)]:
-            lane = getattr(put, "__self__", None)  # a filtered put has none, and shared speakers do not wait
-            if isinstance(lane, QueueLane):
-                await lane.put_wait(message)
-            else:
-                put(message)
+        for put in self._puts(type(message)):
+            await put.__self__.put_wait(message)  # type: ignore[attr-defined]  # of a lane, or of a door to one
 
-    def drop(self, batch: list[Any], in_hand: Any) -> None:
+    def _puts(self, message: type) -> tuple[Put, ...]:
+        puts = self.routes.get(message)
+        if puts is None:
+            raise undeclared(self.name, message)
+        return puts
+
+    def drop(self, in_hand: Any, rest: list[Any]) -> None:
         """Remember the message that is killing the actor and return the rest of its batch to the mailbox."""
         self.in_hand = in_hand
-        self.mailbox.put_back(batch, in_hand)
+        self.mailbox.put_back(rest)
+
+    def cut_off(self) -> None:
+        """Take mailbox and voice from a body that would not stop: its successor has them now."""
+        self.mailbox = Mailbox(self.name, (), self.clock.now_ns)
+        self.routes = {}
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something beside the body; it ends with the body, and its crash is the body's crash."""
-        if self.group is None:
-            raise RuntimeError(f"{self.name} is not running")
-        self.group.create_task(work)
+        try:
+            if self.group is None:
+                raise RuntimeError(f"{self.name} is not running")
+            self.group.create_task(work)
+        except RuntimeError:  # its group is closed
+            work.close()
+            raise
 
     async def beat(self, every_s: float) -> None:
         """Put a Tick into the mailbox at every multiple of the interval; a late actor gets one, not many."""
         every_ns = round(every_s * NS_PER_S)
-        lane = self.mailbox.lanes[Tick]
+        lane = self.mailbox.lanes.get(Tick)
+        if lane is None:
+            raise Undeclared(f"{self.name} has a beat but does not hear Tick")
         while True:
             due_ns = (self.clock.now_ns() // every_ns + 1) * every_ns
             await self.clock.sleep_until(due_ns)
@@ -137,18 +147,21 @@ class MindBody:
         post.in_hand_ns = post.clock.now_ns()
         message = None
         while batch := mailbox.take():
+            unread = iter(batch)
             try:
-                for message in batch:
+                for message in unread:
                     for said in hear(message):
                         puts = routes.get(type(said))
                         if puts is None:
-                            raise undeclared(post.name, said)
+                            raise undeclared(post.name, type(said))
                         for put in puts:
                             put(said)
             except BaseException:
-                post.drop(batch, message)
+                post.drop(message, list(unread))
                 raise
             if len(batch) >= BATCH_MAX:
+                if not len(mailbox):
+                    mailbox.since_ns = 0  # all that came is handled: busy is not late
                 await asyncio.sleep(0)
                 post.in_hand_ns = post.clock.now_ns()
         post.in_hand_ns = 0

@@ -8,11 +8,27 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from math import inf, nextafter
 from typing import TypeVar
 
 T = TypeVar("T")
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
+TIMER_GRAIN_S = 0.001
+"""uvloop counts timers in whole milliseconds, from a time rounded down: asked for less than one, it would spin."""
+
+
+async def finish(work: "asyncio.Future[T]") -> T:
+    """Wait until the work is over even if cancelled meanwhile; then pass the cancellation on."""
+    cancelled: asyncio.CancelledError | None = None
+    while not work.done():
+        try:
+            await asyncio.wait([work])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled from work.exception()
+    return work.result()
 
 
 class Clock:
@@ -24,6 +40,7 @@ class Clock:
         self.speed = speed
         self._epoch_ns = epoch_ns
         self._start_s = loop.time()
+        self._start_ns = time.monotonic_ns()
         self._thread: ThreadPoolExecutor | None = None
 
     @classmethod
@@ -32,18 +49,35 @@ class Clock:
         return cls(loop, time.time_ns())
 
     def now_ns(self) -> int:
-        """The time now. Never goes back: it is the loop's monotonic time laid on a start in real time."""
-        return self._epoch_ns + round((self.loop.time() - self._start_s) * self.speed * NS_PER_S)
+        """The time now. Never goes back: it is monotonic time laid on a start in real time.
+
+        Not the wall loop's own time, which uvloop counts in whole milliseconds.
+        """
+        if self.virtual:
+            return self._epoch_ns + round((self.loop.time() - self._start_s) * NS_PER_S)
+        passed_ns = time.monotonic_ns() - self._start_ns
+        return self._epoch_ns + (passed_ns if self.speed == 1.0 else round(passed_ns * self.speed))
 
     def call_at(self, at_ns: int, callback: Callable[[], object]) -> asyncio.TimerHandle:
-        """Call back at a time (or at once if it is past)."""
-        return self.loop.call_at(self._start_s + (at_ns - self._epoch_ns) / NS_PER_S / self.speed, callback)
+        """Call back at a time (or at once if it is past); on the wall a millisecond sooner or later."""
+        if self.virtual:
+            at_s = self._start_s + (at_ns - self._epoch_ns) / NS_PER_S
+            if round((at_s - self._start_s) * NS_PER_S) < at_ns - self._epoch_ns:
+                at_s = nextafter(at_s, inf)  # after 48 days a float is coarser than a nanosecond: late, then, not early
+            return self.loop.call_at(at_s, callback)
+        wait_s = (at_ns - self.now_ns()) / NS_PER_S / self.speed
+        return self.loop.call_later(max(wait_s, TIMER_GRAIN_S) if wait_s > 0 else 0, callback)
 
     async def sleep_until(self, at_ns: int) -> None:
-        """Wait until a time; lets other tasks run even when it is past."""
+        """Wait until a time, never less; lets other tasks run even when it is past."""
         if at_ns <= self.now_ns():
             await asyncio.sleep(0)
             return
+        await self._wait_until(at_ns)
+        while not self.virtual and self.now_ns() < at_ns:  # the timer was early, by less than its grain
+            await self._wait_until(at_ns)
+
+    async def _wait_until(self, at_ns: int) -> None:
         waiter = self.loop.create_future()
         handle = self.call_at(at_ns, lambda: None if waiter.done() else waiter.set_result(None))
         try:
@@ -64,12 +98,7 @@ class Clock:
             return work()
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="obid-disk")
-        future = self.loop.run_in_executor(self._thread, work)
-        try:
-            return await asyncio.shield(future)
-        except asyncio.CancelledError:
-            await asyncio.wait([future])
-            raise
+        return await finish(self.loop.run_in_executor(self._thread, work))
 
     def close(self) -> None:
         """Let go of the thread."""

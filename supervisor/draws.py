@@ -3,6 +3,7 @@
 from hashlib import blake2b
 
 WORD_BITS = 64
+FRACTION_BITS = 53  # what a float holds exactly; all 64 would round up to 1 now and then
 ID_BYTES = 16  # Hyperliquid's client order ids are 128 bits; nobody's are longer
 
 
@@ -14,7 +15,7 @@ def word(seed: int | str, purpose: str, counter: int) -> int:
 
 def uniform(seed: int | str, purpose: str, counter: int) -> float:
     """A number in [0, 1)."""
-    return word(seed, purpose, counter) / float(2**WORD_BITS)
+    return (word(seed, purpose, counter) >> (WORD_BITS - FRACTION_BITS)) / float(2**FRACTION_BITS)
 
 
 def identity(seed: int | str, purpose: str, counter: int) -> str:

@@ -1,9 +1,9 @@
 """Mailboxes: typed, bounded, counted, with a declared answer to overflow.
 
-A mailbox has one lane per message type it hears. Queue lanes keep order and never drop; latest lanes keep the newest message
-of each symbol, so a slow actor acts on fresh data instead of a backlog. Queue lanes are read before latest lanes: a fill never
-waits behind books. Bare deques and dicts with one wake-up, read in whole batches: a hop costs about a tenth of a
-microsecond (docs/decisions/0003).
+A mailbox has one lane per message type it hears. Queue lanes keep order and never drop; latest lanes keep the newest
+message of each symbol, so a slow actor acts on fresh data instead of a backlog. Queue lanes are read before latest
+lanes: a fill never waits behind books. Bare deques and dicts with one wake-up, read in whole batches: a hop costs about
+a tenth of a microsecond (docs/decisions/0003).
 """
 
 import asyncio
@@ -80,15 +80,17 @@ class Mailbox:
     async def wait(self) -> None:
         """Sleep until somebody wakes the actor; returns at once when there is something to read."""
         if not self.paced and len(self):
+            self.since_ns = self.since_ns or self.now_ns()
             return
-        self.waiter = asyncio.get_running_loop().create_future()
+        waiter = self.waiter = asyncio.get_running_loop().create_future()
         try:
-            await self.waiter
+            await waiter
         finally:
-            self.waiter = None
+            if self.waiter is waiter:  # else it is that of the actor's successor, or gone
+                self.waiter = None
 
     def take(self) -> list[Any]:
-        """Read a batch: all that is queued, in lane order; only when nothing is, the latest of one lane; [] when empty."""
+        """Read a batch: what is queued, in lane order; only if nothing is, the latest of one lane; [] when empty."""
         batch: list[Any] = []
         for lane in self.queues:
             if lane.queue:
@@ -103,11 +105,10 @@ class Mailbox:
         self.heard += len(batch)
         return batch
 
-    def put_back(self, batch: list[Any], in_hand: Any) -> None:
-        """Return what a crashed actor had taken but not handled to the head of its lanes; what was in hand is gone."""
-        place = next(i for i, message in enumerate(batch) if message is in_hand)
-        self.heard -= len(batch) - place - 1
-        for message in reversed(batch[place + 1 :]):
+    def put_back(self, rest: list[Any]) -> None:
+        """Return what a crashed actor had taken but not handled to the head of its lanes."""
+        self.heard -= len(rest)
+        for message in reversed(rest):
             self.lanes[type(message)].put_first(message)
 
     def __len__(self) -> int:
@@ -115,8 +116,14 @@ class Mailbox:
 
     @property
     def age_ns(self) -> int:
-        """How long the actor has had something to read without finishing it."""
-        return self.now_ns() - self.since_ns if self.since_ns else 0
+        """How long the actor has had something to read without finishing it.
+
+        What came while it did not wait for mail (it starts, hangs, is dead) counts from the first look at this.
+        """
+        now_ns = self.now_ns()
+        if not self.since_ns and len(self):
+            self.since_ns = now_ns
+        return now_ns - self.since_ns if self.since_ns else 0
 
     def statistics(self) -> "MailboxStatistics":
         """Counts since the start, over restarts of the actor."""
@@ -211,7 +218,9 @@ class LatestLane:
         if key in pending:
             self.conflated += 1
         elif len(pending) >= self.size_max:
-            raise MailboxFull(f"{self.mailbox.owner}: {self.name} has {self.size_max} symbols waiting, which is its bound")
+            raise MailboxFull(
+                f"{self.mailbox.owner}: {self.name} has {self.size_max} symbols waiting, which is its bound"
+            )
         pending[key] = message
         if self.mailbox.waiter is not None:
             self.mailbox.wake()
@@ -222,6 +231,7 @@ class LatestLane:
 
     def put_first(self, message: Any) -> None:
         """Put a message back unless a newer one of its symbol has come."""
+        self.conflated += message.symbol in self.pending
         self.pending = {message.symbol: message, **self.pending}
 
     def take(self) -> list[Any]:

@@ -1,8 +1,8 @@
 """Static typed routing: who hears what, known and checked before anything runs.
 
 A message goes to every actor that hears its type and shares its scope: an engine's actor reaches its own engine and the
-shared actors. A shared actor reaches all of them, or, when the message names an engine, that engine and the shared ones. Nobody
-hears itself.
+shared actors. A shared actor reaches all of them, or, when the message names an engine, that engine and the shared
+ones. Nobody hears itself.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from typing import Any
 
 from supervisor.actor import Put
 from supervisor.child import ChildSpec
-from supervisor.mailbox import Mailbox
+from supervisor.mailbox import LatestLane, Mailbox, Overflow, QueueLane
 
 
 class RoutingError(Exception):
@@ -32,8 +32,15 @@ def check_routes(actors: Iterable[ChildSpec], outside: Iterable[type] = ()) -> N
             if message not in heard:
                 raise RoutingError(f"{actor.key} says {message.__name__}, which nobody hears")
         for hears in actor.hears:
-            if hears.message not in said:
-                raise RoutingError(f"{actor.key} hears {hears.message.__name__}, which nobody says")
+            message = hears.message
+            if message not in said:
+                raise RoutingError(f"{actor.key} hears {message.__name__}, which nobody says")
+            if hears.overflow is Overflow.LATEST and "symbol" not in getattr(message, "__struct_fields__", ()):
+                raise RoutingError(
+                    f"{actor.key} hears the latest {message.__name__}, which has no symbol to tell streams by"
+                )
+        if len({hears.message for hears in actor.hears}) < len(actor.hears):
+            raise RoutingError(f"{actor.key} hears a type twice")
 
 
 def meets(speaker: ChildSpec, hearer: ChildSpec) -> bool:
@@ -53,19 +60,25 @@ def routes_of(
             if lane is None or hearer is speaker or not meets(speaker, hearer):
                 continue
             named = not speaker.engine and hearer.engine and "engine" in getattr(message, "__struct_fields__", ())
-            puts.append(_only_for(hearer.engine, lane.put) if named else lane.put)
+            puts.append(_Door(hearer.engine, lane).put if named else lane.put)
         routes[message] = tuple(puts)
     return routes
 
 
-def _only_for(engine: str, put: Put) -> Put:
-    """A put that lets through what is meant for one engine, or for all (an empty name)."""
+class _Door:
+    """Lets through to a lane what is meant for its engine, or for all (an empty name)."""
 
-    def filtered(message: Any) -> None:
-        if message.engine in (engine, ""):
-            put(message)
+    def __init__(self, engine: str, lane: QueueLane | LatestLane):
+        self.engine = engine
+        self.lane = lane
 
-    return filtered
+    def put(self, message: Any) -> None:
+        if message.engine in (self.engine, ""):
+            self.lane.put(message)
+
+    async def put_wait(self, message: Any) -> None:
+        if message.engine in (self.engine, ""):
+            await self.lane.put_wait(message)
 
 
 def edges(actors: Iterable[ChildSpec]) -> list[tuple[str, str, str]]:

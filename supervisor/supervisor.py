@@ -9,34 +9,32 @@ A crash loses the mind, not the mailbox: the message in hand goes to the dead le
 """
 
 import asyncio
-import traceback
 from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
 from supervisor.actor import Post, Put
 from supervisor.child import ChildSpec, Restart, Strategy, SupervisorSpec
-from supervisor.clock import NS_PER_S, Clock
+from supervisor.clock import NS_PER_S, Clock, finish
 from supervisor.draws import uniform
 from supervisor.mailbox import Mailbox, MailboxStatistics
-from supervisor.messages import ChildCrashed, ChildStarted, DeadLetter, GaveUp
+from supervisor.messages import ChildCrashed, ChildStarted, DeadLetter, GaveUp, Tick
 from supervisor.routing import check_routes, routes_of
+from supervisor.runner import Runner, named
 
 SAYS = (ChildStarted, ChildCrashed, DeadLetter, GaveUp)
-DEAD_LETTER_CHARS_MAX = 4000
-"""A dead letter holds at most this much of a message and of a traceback: a log line, not a core dump."""
+DOUBLINGS_MAX = 30
+"""A backoff doubled this often is past every bound; a float would overflow at a thousand."""
 
 
 class SupervisorGaveUp(Exception):
     """Restarting did not help; carries what happened last."""
 
-    def __init__(self, told: GaveUp, cause: BaseException | None):
-        super().__init__(f"{told.supervisor} gave up: {told.child} crashed {told.restarts} times in {told.within_s:g} s: {cause}")
+    def __init__(self, told: GaveUp, cause: BaseException | None, *, fatal: bool = False):
+        times = f"{told.restarts} times in {told.within_s:g} s"
+        super().__init__(f"{told.supervisor} gave up: {told.child} crashed {times}: {cause}")
         self.told = told
-
-
-class StartTimeout(Exception):
-    """An actor did not say that it is ready."""
+        self.fatal = fatal  # of a kind that no restart can help, so the supervisors above give up as well
 
 
 class House:
@@ -48,7 +46,7 @@ class House:
         self.seed = seed
         self.actors = root.actors()
         heard = {h.message for actor in self.actors for h in actor.hears}
-        check_routes(self.actors, (*SAYS, *outside))
+        check_routes(self.actors, (*SAYS, Tick, *outside))
         self.mailboxes = {
             actor.key: Mailbox(actor.key, actor.hears, clock.now_ns, paced=actor.paced) for actor in self.actors
         }
@@ -58,7 +56,12 @@ class House:
         self.runners: dict[str, Runner] = {}
         self.keepers: dict[str, Supervisor] = {}
         self.restarts = dict.fromkeys(self.mailboxes, 0)
+        self.over: set[str] = set()  # children that ended and stay down, as their specs say
         self.jitter_draws = 0
+
+    def post(self, spec: ChildSpec) -> Post:
+        """What a new life of an actor is given; the mailbox is that of its lives before."""
+        return Post(spec.name, spec.engine, self.mailboxes[spec.key], self.clock, self.routes[spec.key])
 
     def say(self, message: Any) -> None:
         """The supervisors' own voice; what nobody hears is nobody's."""
@@ -95,16 +98,25 @@ class House:
             held_ns = self.clock.now_ns() - runner.post.in_hand_ns
         alive = runner is not None and not runner.task.done()
         late = max(held_ns, 0 if actor.paced else box.age_ns) > actor.deadline_s * NS_PER_S
-        return ChildHealth(actor.key, actor.engine, alive, alive and not late, self.restarts[actor.key], held_ns, box)
+        starting = runner is not None and not runner.up  # bounded by start_s
+        healthy = actor.key in self.over or (alive and (starting or not late))
+        return ChildHealth(actor.key, actor.engine, alive, healthy, self.restarts[actor.key], held_ns, box)
 
 
 class ChildHealth:
-    """One actor at one moment: healthy means alive and within its deadline."""
+    """One actor at one moment: healthy means alive and within its deadline, or over as it should be."""
 
     __slots__ = ("alive", "engine", "healthy", "held_ns", "mailbox", "name", "restarts")
 
     def __init__(
-        self, name: str, engine: str, alive: bool, healthy: bool, restarts: int, held_ns: int, mailbox: MailboxStatistics
+        self,
+        name: str,
+        engine: str,
+        alive: bool,
+        healthy: bool,
+        restarts: int,
+        held_ns: int,
+        mailbox: MailboxStatistics,
     ):
         self.name, self.engine, self.alive, self.healthy = name, engine, alive, healthy
         self.restarts, self.held_ns, self.mailbox = restarts, held_ns, mailbox
@@ -118,78 +130,21 @@ def _nobody() -> Any:
     raise RuntimeError("the supervisors' voice is not an actor")
 
 
-class Runner:
-    """One actor's life: its post, its body, its task."""
-
-    def __init__(self, spec: ChildSpec, house: House):
-        self.spec = spec
-        self.house = house
-        self.post = Post(spec.name, spec.engine, house.mailboxes[spec.key], house.clock, house.routes[spec.key])
-        self.task = asyncio.create_task(self._live(), name=spec.key)
-        self.failure: StartTimeout | None = None
-
-    async def _live(self) -> None:
-        try:
-            async with asyncio.TaskGroup() as group:
-                self.post.group = group
-                await self.spec.start().run(self.post)
-                for helper in group._tasks:
-                    helper.cancel()
-        except* Exception as errors:
-            raise _innermost(errors) from None
-
-    async def started(self) -> None:
-        """Wait until the actor is ready; its crash on the way is left for its supervisor to see."""
-        await asyncio.wait(
-            [self.post.started, self.task], timeout=self.spec.start_s, return_when=asyncio.FIRST_COMPLETED
-        )
-        if not self.post.started.done() and not self.task.done():
-            self.failure = StartTimeout(f"{self.spec.key} was not ready within {self.spec.start_s:g} s")
-            self.task.cancel()
-
-    async def stop(self) -> None:
-        """Cancel and wait; an actor that does not stop in its time is left behind."""
-        if not self.task.done():
-            self.task.cancel()
-            await asyncio.wait([self.task], timeout=self.spec.shutdown_s)
-
-    def error(self) -> BaseException | None:
-        """What ended the actor, if it was not us."""
-        return self.failure if self.task.cancelled() else self.task.exception()
-
-    def bury(self, error: BaseException) -> DeadLetter:
-        """The message in hand and what killed its actor."""
-        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        return DeadLetter(
-            self.spec.key,
-            repr(self.post.in_hand)[:DEAD_LETTER_CHARS_MAX],
-            _named(error),
-            text[-DEAD_LETTER_CHARS_MAX:],
-            self.house.clock.now_ns(),
-        )
-
-
-def _named(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
-
-
-def _innermost(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
 Child = ChildSpec | SupervisorSpec
 
 
 class Supervisor:
-    """One level of the tree, alive."""
+    """One level of the tree, alive; to the supervisor above it has what a Runner has."""
+
+    task: "asyncio.Task[None]"
 
     def __init__(self, spec: SupervisorSpec, house: House):
         self.spec = spec
         self.house = house
-        self.alive: dict[str, Runner | asyncio.Task[None]] = {}
+        self.alive: dict[str, Runner | Supervisor] = {}
         self.crashes_ns: dict[str, deque[int]] = {child.key: deque() for child in spec.children}
+        self.backoffs: dict[str, asyncio.TimerHandle] = {}
+        self.wanted: tuple[Child, ...] = ()  # to be started, or not ready yet, in order
         self.ended: asyncio.Queue[tuple[Child, asyncio.Task[None] | None]] = asyncio.Queue()
         self.ready = house.clock.loop.create_future()
         self.stopping = False
@@ -197,34 +152,81 @@ class Supervisor:
     async def run(self) -> None:
         """Start the children in order and keep them alive until cancelled. Raises SupervisorGaveUp."""
         try:
-            for child in self.spec.children:
-                await self._start(child)
-            if not self.ready.done():
-                self.ready.set_result(None)
+            self._want(self.spec.children)
             while True:
-                child, task = await self.ended.get()
-                await self._on_end(child, task)
+                await self._bring_up()
+                await self._answer()
         finally:
             self.stopping = True
-            await asyncio.shield(self._stop(self.spec.children))
+            await finish(asyncio.ensure_future(self._stop(self.spec.children)))
+
+    def begin(self) -> None:
+        """Run as a task of the supervisor above."""
+        self.task = asyncio.create_task(self.run(), name=self.spec.key)
+
+    @property
+    def up(self) -> bool:
+        """Whether every child was ready once."""
+        return self.ready.done()
+
+    async def started(self) -> None:
+        """Wait until the children are up, or the supervisor gave up."""
+        await asyncio.wait([self.ready, self.task], return_when=asyncio.FIRST_COMPLETED)
+
+    async def stop(self) -> None:
+        """Stop the children in reverse order; each has its own bound of time."""
+        self.task.cancel()
+        await asyncio.wait([self.task])
+
+    def error(self) -> BaseException | None:
+        """What ended it, if it was not us."""
+        return None if self.task.cancelled() else self.task.exception()
+
+    def _settled(self, child: Child) -> bool:
+        living = self.alive.get(child.key)
+        return child.key in self.house.over or (living is not None and living.up)
+
+    def _want(self, children: tuple[Child, ...]) -> None:
+        self.house.over.difference_update(child.key for child in children)
+        self.wanted = tuple(child for child in self.spec.children if child in children or child in self.wanted)
+
+    async def _bring_up(self) -> None:
+        """Start what is wanted, each when the one before is ready; stop short where an end has to be answered first."""
+        for child in self.wanted:
+            if child.key not in self.alive and child.key not in self.house.over:
+                await self._start(child)
+            if self._settled(child):
+                self.wanted = tuple(other for other in self.wanted if other is not child)
+            elif self.spec.strategy is not Strategy.ONE_FOR_ONE or not self.up:
+                return  # the others stand on it
+            if not self.ended.empty():
+                return
+        if not self.wanted and not self.up:
+            self.ready.set_result(None)
 
     async def _start(self, child: Child) -> None:
+        living = self._make(child)
+        self.alive[child.key] = living
+        living.task.add_done_callback(lambda task: self._note_end(child, task))
+        await living.started()
+        if not isinstance(living, Runner):
+            return
+        if living.left_behind:
+            self.ended.put_nowait((child, living.task))
+        elif living.up and not living.task.done():
+            restarts = self.house.restarts[child.key]
+            self.house.say(ChildStarted(child.name, living.spec.engine, restarts, self.house.clock.now_ns()))
+
+    def _make(self, child: Child) -> "Runner | Supervisor":
         if isinstance(child, SupervisorSpec):
             below = Supervisor(child, self.house)
-            task = asyncio.create_task(below.run(), name=child.key)
-            self.alive[child.key] = task
-            task.add_done_callback(lambda t: self._note_end(child, t))
-            await asyncio.wait([below.ready, task], return_when=asyncio.FIRST_COMPLETED)
-            return
-        runner = Runner(child, self.house)
-        self.alive[child.key] = runner
+            below.begin()
+            return below
+        runner = Runner(child, self.house.post(child))
+        self.house.restarts[child.key] += child.key in self.house.runners
         self.house.runners[child.key] = runner
         self.house.keepers[child.key] = self
-        runner.task.add_done_callback(lambda t: self._note_end(child, t))
-        await runner.started()
-        if not runner.task.done():
-            restarts = self.house.restarts[child.key]
-            self.house.say(ChildStarted(child.name, child.engine, restarts, self.house.clock.now_ns()))
+        return runner
 
     def _note_end(self, child: Child, task: "asyncio.Task[None]") -> None:
         if not task.cancelled():
@@ -232,50 +234,52 @@ class Supervisor:
         if not self.stopping:
             self.ended.put_nowait((child, task))
 
-    async def _on_end(self, child: Child, task: "asyncio.Task[None] | None") -> None:
-        """A child ended, or its backoff is over (no task)."""
+    async def _answer(self) -> None:
+        """Wait for a child that ended, or is to be restarted (no task), and do what its spec says."""
+        child, task = await self.ended.get()
         if task is None:
             await self._restart(child)
             return
         living = self.alive.get(child.key)
-        if living is None or task is not (living.task if isinstance(living, Runner) else living):
+        if living is None or task is not living.task:
             return  # stopped by us
-        error = living.error() if isinstance(living, Runner) else task.exception()
-        if isinstance(child, ChildSpec):
-            self._report(child, error)
-            if child.restart is Restart.TEMPORARY or (child.restart is Restart.TRANSIENT and error is None):
-                return
+        error = living.error()
+        if isinstance(living, Runner) and error is not None:
+            self.house.say(living.bury(error))
+            self._say_crashed(living.spec, error)
+        if _stays_down(child, error):
+            self.house.over.add(child.key)
+            return
         delay_s = self._intensity(child, error)
         if delay_s <= 0:
             await self._restart(child)
         else:
             at_ns = self.house.clock.now_ns() + round(delay_s * NS_PER_S)
-            self.house.clock.call_at(at_ns, lambda: self.ended.put_nowait((child, None)))
+            self.backoffs[child.key] = self.house.clock.call_at(at_ns, lambda: self.ended.put_nowait((child, None)))
 
-    def _report(self, child: ChildSpec, error: BaseException | None) -> None:
-        if error is None:
-            return
-        runner = self.house.runners[child.key]
-        self.house.say(runner.bury(error))
-        self.house.say(ChildCrashed(child.name, child.engine, _named(error), self.house.clock.now_ns()))
+    def _forget_backoff(self, child: Child) -> None:
+        if (backoff := self.backoffs.pop(child.key, None)) is not None:
+            backoff.cancel()
+
+    def _say_crashed(self, spec: ChildSpec, error: BaseException) -> None:
+        self.house.say(ChildCrashed(spec.name, spec.engine, named(error), self.house.clock.now_ns()))
 
     def _intensity(self, child: Child, error: BaseException | None) -> float:
         """Seconds to wait before the restart. Raises SupervisorGaveUp when there were too many in the window."""
         now_ns = self.house.clock.now_ns()
         crashes_ns = self.crashes_ns[child.key]
         crashes_ns.append(now_ns)
-        while crashes_ns[0] < now_ns - child.within_s * NS_PER_S:
+        while now_ns - crashes_ns[0] > child.within_s * NS_PER_S:
             crashes_ns.popleft()
         recent = len(crashes_ns)
-        fatal = isinstance(child, ChildSpec) and isinstance(error, child.fatal)
-        if fatal or recent > child.restarts_max:
+        if _fatal(child, error) or recent > child.restarts_max:
             told = GaveUp(self.spec.name, child.key, recent, child.within_s, now_ns)
             self.house.say(told)
-            raise SupervisorGaveUp(told, error) from error
+            raise SupervisorGaveUp(told, error, fatal=_fatal(child, error)) from error
         if recent == 1:
             return 0.0
-        doubled_s = self.spec.backoff_s * float(2 ** (recent - 2))
-        return min(doubled_s, self.spec.backoff_s_max) * self.house.jitter()
+        doublings = min(recent - 2, DOUBLINGS_MAX)
+        return min(self.spec.backoff_s * 2.0**doublings, self.spec.backoff_s_max) * self.house.jitter()
 
     async def _restart(self, child: Child) -> None:
         children = self.spec.children
@@ -286,16 +290,36 @@ class Supervisor:
             Strategy.ONE_FOR_ALL: children,
         }[self.spec.strategy]
         await self._stop(together)
-        for one in together:
-            if isinstance(one, ChildSpec):
-                self.house.restarts[one.key] += 1
-            await self._start(one)
+        stay = {one.key for one in together if one is not child and _never_restarts(one)}
+        self.house.over |= stay
+        self._want(tuple(one for one in together if one.key not in stay))
 
     async def _stop(self, children: tuple[Child, ...]) -> None:
+        left_behind: list[Runner] = []
         for child in reversed(children):
-            living = self.alive.pop(child.key, None)
-            if isinstance(living, Runner):
-                await living.stop()
-            elif living is not None and not living.done():
-                living.cancel()
-                await asyncio.wait([living])
+            self._forget_backoff(child)
+            if (living := self.alive.get(child.key)) is None:
+                continue
+            known = isinstance(living, Runner) and living.left_behind
+            await living.stop()
+            self.alive.pop(child.key, None)
+            if isinstance(living, Runner) and living.left_behind and not known:
+                left_behind.append(living)
+        for runner in left_behind:
+            self._say_crashed(runner.spec, runner.stop_timeout())
+
+
+def _fatal(child: Child, error: BaseException | None) -> bool:
+    """Whether no restart can help, of this child or of the supervisor that is this child."""
+    if isinstance(child, ChildSpec):
+        return isinstance(error, child.fatal)
+    return isinstance(error, SupervisorGaveUp) and error.fatal
+
+
+def _never_restarts(child: Child) -> bool:
+    return isinstance(child, ChildSpec) and child.restart is Restart.TEMPORARY
+
+
+def _stays_down(child: Child, error: BaseException | None) -> bool:
+    transient = isinstance(child, ChildSpec) and child.restart is Restart.TRANSIENT
+    return _never_restarts(child) or (transient and error is None)

@@ -1,8 +1,8 @@
 """Virtual time: an asyncio loop on which hours pass as fast as the work in them, in one order for one seed.
 
-When nothing can run, time jumps to the next timer. Threads hold time still while they work. Tasks hash by the order they were
-made in instead of their address, so that the sets asyncio keeps them in have the same order in every process. With
-`shuffle`, tasks that are ready together run in an order drawn from the seed: other interleavings, each repeatable.
+When nothing can run, time jumps to the next timer. Threads hold time still while they work. Tasks hash by the order
+they were made in instead of their address, so that the sets asyncio keeps them in have the same order in every process.
+With `shuffle`, tasks that are ready together run in an order drawn from the seed: other interleavings, each repeatable.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Executor
 from itertools import count
+from math import ulp
 from random import Random
 from typing import Any, TypeVar
 
@@ -19,9 +20,6 @@ from supervisor.clock import Clock
 T = TypeVar("T")
 THREAD_POLL_S = 0.01
 """Real seconds to wait at a time for a thread that holds the clock; its end also wakes the selector at once."""
-
-RESOLUTION_S = 1e-9
-"""Timers this close fire together. Fixed, because the machine's own figure would differ from machine to machine."""
 
 
 class Deadlock(Exception):
@@ -85,8 +83,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self, shuffle: int | None = None):
         selector = _JumpingSelector()
         super().__init__(selector)
-        self._clock_resolution = RESOLUTION_S
         self._now_s = 0.0
+        self._clock_resolution = ulp(self._now_s)
         self.held = 0  # threads at work
         self._orders = count()
         self._random = None if shuffle is None else Random(shuffle)
@@ -103,8 +101,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._now_s
 
     def jump(self) -> None:
-        """Move time to the next timer."""
+        """Move time to the next timer. Only timers of the very same time fire together, on every machine."""
         self._now_s = max(self._now_s, self._scheduled[0].when())
+        self._clock_resolution = ulp(self._now_s)  # the least that makes a timer of now due
 
     def run_in_executor(  # type: ignore[override]  # the base class says this with TypeVarTuple
         self, executor: Executor | None, func: Callable[..., T], *args: Any
@@ -124,7 +123,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super()._run_once()  # type: ignore[misc]
 
     def _shuffle_tasks(self, random: Random) -> None:
-        """Reorder neighbouring task steps; other callbacks (sockets, timers) keep their places and divide the groups."""
+        """Reorder neighbouring task steps; other callbacks (sockets, timers) keep their places and part the groups."""
         shuffled: list[asyncio.Handle] = []
         group: list[asyncio.Handle] = []
         for handle in self._ready:

@@ -26,9 +26,7 @@ def new_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-def run_wall(
-    main: Callable[[Clock], Coroutine[Any, Any, T]], epoch_ns: int | None = None, speed: float = 1.0
-) -> T:
+def run_wall(main: Callable[[Clock], Coroutine[Any, Any, T]], epoch_ns: int | None = None, speed: float = 1.0) -> T:
     """Run a program in real time; a made market may start at another time (`epoch_ns`) and run faster (`speed`)."""
     with asyncio.Runner(loop_factory=new_loop) as runner:
         loop = runner.get_loop()
@@ -42,7 +40,7 @@ def run_wall(
 def on_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[str], None], reload: Callable[[], None]) -> None:
     """Call `stop` with the signal's name on SIGINT and SIGTERM, `reload` on SIGHUP, from inside the loop.
 
-    A handler of the loop wakes it out of any wait; a plain flag would not (the seed's engine had to be killed for that).
+    A handler of the loop wakes it out of any wait; a plain flag would not (the seed's engine had to be killed for it).
     """
 
     def told(number: signal.Signals) -> None:
