@@ -11,10 +11,8 @@ def lots_for(notional_usd: Decimal, ticks: int, instrument: Instrument) -> int:
     if ticks <= 0:
         raise ValueError(f"ticks is {ticks}, a price must be positive to size an order of {instrument.symbol}")
     numerator, denominator = minor_ratio(instrument)
-    lots = to_minor(notional_usd) * denominator // (numerator * ticks)
-    while lots > 0 and notional_minor(instrument, ticks, lots) > to_minor(notional_usd):
-        lots -= 1  # half a minor unit rounded up
-    worth = notional_minor(instrument, ticks, max(lots, 0))
+    lots = max(0, to_minor(notional_usd)) * denominator // (numerator * ticks)
+    worth = notional_minor(instrument, ticks, lots)
     return lots if lots > 0 and worth >= to_minor(instrument.notional_min_usd) else 0
 
 

@@ -17,6 +17,7 @@ from risk.intent import Approved, Cancel, Evidence, Intent, Purpose, Refused, Re
 from risk.money import notional_minor
 from risk.order import OVER, OrderState
 from risk.rate import take
+from risk.rules import Case
 from risk.us_holidays import us_calendar
 from tests.risk.given import BTC, COST, KSHIB, PEPE, SOL
 from venues.market import Side, TimeInForce
@@ -452,6 +453,13 @@ def test_more_than_what_is_unfilled_may_not(wish):
 def test_an_entry_does_not_move_where_entries_are_frozen(rule):
     small = {"limits": LIMITS.model_copy(update={"order_notional_usd_max": Decimal(149)})}  # 200 lots are 150 dollars
     assert refusal(moved(200), replace(MOVING, **(small if rule == "order_notional" else SHUT[rule]))) == rule
+
+
+def test_an_order_in_an_unknown_name_may_not_move():
+    state = replace(MOVING, instruments={})
+    assert refusal(moved(200), state) == "symbol_cap"
+    [order_notional] = [rule for rule in RULES if rule.name == "order_notional"]
+    assert not order_notional.ask(Case(moved(200), state, NOW_NS)).passes
 
 
 # --- what is under way
