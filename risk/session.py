@@ -4,7 +4,7 @@ Regular hours are 09:30 to 16:00, on half days to 13:00 (NYSE: hours and calenda
 zone database. `is_rth` is asked on every engine, because the time stop is shorter while the stock market is open.
 """
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -17,9 +17,6 @@ SATURDAY = 5
 NS_PER_S = 1_000_000_000
 DAYS_KEPT = 64
 """Sessions kept at hand: the days that bars and orders of one run ask for again and again."""
-
-LONGEST_CLOSURE_DAYS = 14
-"""A search for the next session gives up after this; the longest closure since 1933 was a week."""
 
 SessionName = Literal["always", "us_equities"]
 
@@ -75,13 +72,3 @@ def closes_at_ns(name: SessionName, at_ns: int, calendar: SessionCalendar) -> in
         return None
     session = session_on(local_date(at_ns), calendar)
     return session.closes_ns if session else None
-
-
-def opens_at_ns(at_ns: int, calendar: SessionCalendar) -> int | None:
-    """When the next regular session opens after a moment; None when the calendar is shut for two weeks."""
-    today = local_date(at_ns)
-    for days in range(LONGEST_CLOSURE_DAYS + 1):
-        session = session_on(today + timedelta(days), calendar)
-        if session is not None and session.opens_ns > at_ns:
-            return session.opens_ns
-    return None

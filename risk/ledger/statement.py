@@ -1,4 +1,10 @@
-"""Rows for people: the trial balance by ledger, the statement by account. Money is written exactly, in dollars."""
+"""The books read: trial balance by ledger, statement by account, and what an account is worth at the market.
+
+Money in rows is written exactly, in dollars.
+"""
+
+from collections.abc import Mapping
+from math import isfinite
 
 from msgspec import Struct
 
@@ -48,6 +54,18 @@ def statement(books: Books) -> tuple[StatementRow, ...]:
     return tuple(
         StatementRow(ledger.value, name, ledger.unit, *_columns(ledger, books.balances[name])) for ledger, name in named
     )
+
+
+def equity_minor(books: Books, engine: str, marks: Mapping[str, float]) -> int | None:
+    """Equity of one engine in minor units; None when something held has no price, because no guess is a reading."""
+    money = books.money(engine)
+    total = money.cash_minor + money.inventory_minor
+    for symbol, position in books.positions.get(engine, {}).items():
+        mark = marks.get(symbol)
+        if mark is None or not isfinite(mark) or mark <= 0:
+            return None
+        total += position.unrealised_minor(books.instrument(engine, symbol), round(mark))
+    return total
 
 
 def _sum(balances: list[Balance]) -> Balance:

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from risk.session import closes_at_ns, is_open, is_rth, local_date, opens_at_ns, session_on
+from risk.session import closes_at_ns, is_open, is_rth, local_date, session_on
 from risk.us_holidays import us_calendar, us_half_days, us_holidays
 
 YEARS = us_calendar(2024, 2028)
@@ -52,14 +52,6 @@ def test_when_it_closes():
     assert closes_at_ns("us_equities", ns("2026-11-27 10:00"), YEARS) == ns("2026-11-27 13:00")
     assert closes_at_ns("us_equities", ns("2026-11-20 17:00"), YEARS) is None
     assert closes_at_ns("always", ns("2026-11-20 10:00"), YEARS) is None
-
-
-def test_when_it_opens_next():
-    assert opens_at_ns(ns("2026-11-20 09:00"), YEARS) == ns("2026-11-20 09:30")
-    assert opens_at_ns(ns("2026-11-20 09:30"), YEARS) == ns("2026-11-23 09:30")
-    assert opens_at_ns(ns("2026-11-25 17:00"), YEARS) == ns("2026-11-27 09:30")
-    closed = us_calendar(2026, 2026, closed=(date(2026, 11, day) for day in range(1, 31)))
-    assert opens_at_ns(ns("2026-11-02 17:00"), closed) is None
 
 
 def test_the_date_is_new_yorks():

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from risk.ledger.accounts import Ledger, UnknownAccount, account, ledger_of
 from risk.ledger.books import Books, UnknownInstrument, load
-from risk.ledger.equity import equity_minor
 from risk.ledger.postings import (
     Deposit,
     Entry,
@@ -23,7 +22,7 @@ from risk.ledger.postings import (
     legs,
 )
 from risk.ledger.seen import Seen
-from risk.ledger.statement import statement, trial_balance
+from risk.ledger.statement import equity_minor, statement, trial_balance
 from risk.money import notional_minor
 from risk.position import Position
 from tests.risk.given import ALL, BTC, COST, PEPE, SOL, fill, request
