@@ -1,0 +1,218 @@
+"""Circuit breaker: reads each engine's equity once a second, and owns the trading state.
+
+Equity is cash, and what is held at its mark. The stricter state wins whoever asks for it; only the operator's resume
+lifts one, and lifts the breaker with it. What tripped yesterday is told again by the ledger and holds.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from actors.messages import (
+    BalanceChanged,
+    BreakerChanged,
+    Command,
+    Mark,
+    Order,
+    PositionChanged,
+    TradingState,
+)
+from config.profile import RiskLimits
+from risk.circuit_breaker import Breaker, BreakerLimits, Trip, breaker_limits, observe, resumed
+from risk.gate_state import STRICTNESS
+from risk.intent import Trading
+from risk.position import Position
+from supervisor.mailbox import Hears, latest
+from supervisor.messages import ChildStarted, GaveUp, Tick
+from venues.market import Instrument
+
+ALL = ""
+"""The engine of a state that holds for all of them."""
+
+ASKED: dict[Order, Trading] = {
+    Order.PAUSE: Trading.REDUCING,
+    Order.REDUCE: Trading.REDUCING,
+    Order.HALT: Trading.HALTED,
+    Order.RESUME: Trading.ACTIVE,
+}
+"""What an operator's order makes of the trading state. Pausing is reducing: exits are never paused."""
+
+STEPS = 100
+"""The gate and the journal hear of equity when it moved by this part of the daily loss bound: finer changes no verdict
+that the breaker itself, which sees every reading, would not reach."""
+
+Said = tuple[TradingState | BreakerChanged, ...]
+
+
+class Account:
+    """One engine's money as the breaker knows it."""
+
+    def __init__(self, limits: RiskLimits, instruments: Mapping[str, Instrument]):
+        self.limits: BreakerLimits = breaker_limits(limits)
+        self.instruments = instruments
+        self.breaker = Breaker()
+        self.said: Breaker | None = None
+        self.balance: BalanceChanged | None = None
+        self.positions: dict[str, Position] = {}
+        self.marks: dict[str, int] = {}  # mid price in ticks
+
+    def mark(self, mark: Mark) -> None:
+        """Take over a touch of a symbol of ours."""
+        instrument = self.instruments.get(mark.symbol)
+        if instrument is not None:
+            self.marks[mark.symbol] = instrument.ticks((mark.bid + mark.ask) * 0.5)
+
+    def position(self, changed: PositionChanged) -> None:
+        """Take over what fills made."""
+        if changed.lots:
+            self.positions[changed.symbol] = Position(lots=changed.lots, cost_minor=changed.cost_minor)
+        else:
+            self.positions.pop(changed.symbol, None)
+
+    def equity_minor(self) -> int | None:
+        """Cash and what is held; None while a number is missing."""
+        if self.balance is None:
+            return None
+        equity = self.balance.cash_minor + self.balance.inventory_minor
+        for symbol, position in self.positions.items():
+            instrument, ticks = self.instruments.get(symbol), self.marks.get(symbol)
+            if instrument is None or ticks is None:
+                return None
+            equity += position.unrealised_minor(instrument, ticks)
+        return equity
+
+    def news(self) -> bool:
+        """Whether what the breaker knows differs enough from what was said of it.
+
+        One that has read nothing has no news: the ledger still holds the day it knew before the start.
+        """
+        before, now = self.said, self.breaker
+        if not now.readings:
+            return False
+        if before is None or self._verdicts(before) != self._verdicts(now):
+            return True
+        step = self.limits.daily_loss_minor // STEPS
+        moved = abs((now.equity_minor or 0) - (before.equity_minor or 0))
+        return moved > step or now.high_water_minor - before.high_water_minor > step
+
+    def _verdicts(self, breaker: Breaker) -> tuple[object, ...]:
+        return breaker.day, breaker.settled, breaker.opening_minor, breaker.tripped, breaker.blind(self.limits)
+
+
+class CircuitBreaker:
+    """The mind."""
+
+    hears: ClassVar[tuple[Hears, ...]] = (
+        Hears(TradingState),
+        Hears(BreakerChanged),
+        Hears(Command),
+        Hears(GaveUp),
+        Hears(BalanceChanged),
+        Hears(PositionChanged),
+        Hears(ChildStarted),
+        Hears(Tick),
+        latest(Mark),
+    )
+    says: ClassVar[tuple[type, ...]] = (TradingState, BreakerChanged)
+    every_s: ClassVar[float] = 1.0
+
+    def __init__(self, limits: Mapping[str, RiskLimits], instruments: Mapping[str, Mapping[str, Instrument]]):
+        self.accounts = {engine: Account(limits[engine], instruments[engine]) for engine in limits}
+        self.states: dict[str, TradingState] = {}  # by engine
+
+    def hear(self, message: Any) -> Said:
+        match message:
+            case Tick():
+                return self._read(message.at_ns)
+            case Mark():
+                for account in self.accounts.values():
+                    account.mark(message)
+            case BalanceChanged():
+                self.accounts[message.engine].balance = message
+            case PositionChanged():
+                self.accounts[message.engine].position(message)
+            case TradingState():
+                return self._recover_state(message)
+            case BreakerChanged():
+                return self._recover_breaker(message)
+            case Command():
+                return self._obey(message)
+            case GaveUp():
+                reason = f"{message.supervisor} gave up on {message.child} after {message.restarts} restarts"
+                return self._tighten(TradingState(ALL, Trading.HALTED, reason, "supervisor", message.at_ns))
+            case ChildStarted():
+                return self._tell_again(message.at_ns)
+        return ()
+
+    # --- readings
+
+    def _read(self, at_ns: int) -> Said:
+        said: list[TradingState | BreakerChanged] = []
+        for engine, account in self.accounts.items():
+            account.breaker, trip = observe(account.breaker, account.limits, account.equity_minor(), at_ns)
+            if account.news():
+                account.said = account.breaker
+                said.append(BreakerChanged(engine, account.breaker, at_ns))
+            if trip is not None and account.breaker.tripped is not None:
+                said += self._tighten(halted(engine, trip, at_ns))
+        return tuple(said)
+
+    def _recover_breaker(self, known: BreakerChanged) -> Said:
+        """The ledger knows the day from before the start; our own words, heard again, change nothing."""
+        account = self.accounts.get(known.engine)
+        if account is None or account.breaker.readings:
+            return ()
+        account.breaker = known.breaker
+        trip = known.breaker.tripped
+        return self._tighten(halted(known.engine, trip, trip.at_ns)) if trip else ()
+
+    # --- the trading state
+
+    def _recover_state(self, told: TradingState) -> Said:
+        """What the ledger kept over a restart, or our own words heard again; an older word than ours is put right."""
+        known = self.states.get(told.engine)
+        if known is not None and told.at_ns <= known.at_ns:
+            return () if told.state is known.state else (known,)
+        if STRICTNESS[told.state] > STRICTNESS[self._state(told.engine)]:
+            self.states[told.engine] = told
+        return ()
+
+    def _obey(self, command: Command) -> Said:
+        state = ASKED.get(command.order)
+        if state is None:  # flatten and cancel are for others
+            return ()
+        wanted = TradingState(command.engine, state, command.reason, "operator", command.at_ns)
+        return self._resume(wanted) if state is Trading.ACTIVE else self._tighten(wanted)
+
+    def _tighten(self, wanted: TradingState) -> Said:
+        if STRICTNESS[wanted.state] <= STRICTNESS[self._state(wanted.engine)]:
+            return ()
+        self.states[wanted.engine] = wanted
+        return (wanted,)
+
+    def _resume(self, wanted: TradingState) -> Said:
+        """Lift what holds for one engine, or, for all, everything. What was lost is accepted; the day counts anew."""
+        engines = [wanted.engine] if wanted.engine else [ALL, *self.accounts]
+        said: list[TradingState | BreakerChanged] = []
+        for engine in engines:
+            account = self.accounts.get(engine)
+            if account is not None and account.breaker.tripped is not None:
+                account.breaker = account.said = resumed(account.breaker)
+                said.append(BreakerChanged(engine, account.breaker, wanted.at_ns))
+            if self._state(engine) is not Trading.ACTIVE:
+                self.states[engine] = TradingState(engine, Trading.ACTIVE, wanted.reason, wanted.by, wanted.at_ns)
+                said.append(self.states[engine])
+        return tuple(said)
+
+    def _state(self, engine: str) -> Trading:
+        known = self.states.get(engine)
+        return known.state if known else Trading.ACTIVE
+
+    def _tell_again(self, at_ns: int) -> Said:
+        known = [(engine, account.said) for engine, account in self.accounts.items()]
+        breakers = [BreakerChanged(engine, said, at_ns) for engine, said in known if said is not None]
+        return (*self.states.values(), *breakers)
+
+
+def halted(engine: str, trip: Trip, at_ns: int) -> TradingState:
+    """What a trip makes of an engine's state."""
+    return TradingState(engine, Trading.HALTED, f"{trip.rule}: {trip.value}, {trip.bound}", "circuit_breaker", at_ns)
