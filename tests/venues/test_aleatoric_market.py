@@ -60,20 +60,21 @@ def test_a_batch_is_trades_then_one_book_of_each_symbol_at_one_instant():
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))
-def test_trades_happen_at_the_touch_that_was_shown_before_them(preset):
+def test_trades_take_from_the_book_that_was_shown_before_them(preset):
     shown: Book | None = None
-    trades = 0
+    paid: dict[tuple[int, Side], list[float]] = {}
     for event in batches([PRESETS[preset]], BLOCK_STEPS + 200):
         if isinstance(event, Book):
             assert event.bids[0].price < event.asks[0].price
             shown = event
             continue
         assert shown is not None
-        touch = shown.asks[0] if event.side is Side.BUY else shown.bids[0]
-        assert event.price == touch.price
-        assert 0 < event.size <= touch.size
-        trades += 1
-    assert trades > 100
+        queues = {level.price: level.size for level in (shown.asks if event.side is Side.BUY else shown.bids)}
+        assert 0 < event.size <= queues[event.price]
+        prices = paid.setdefault((event.at_ns, event.side), [])
+        assert event.price == list(queues)[len(prices)]  # an order starts at the touch and leaves out no level
+        prices.append(event.price)
+    assert len(paid) > 100
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))

@@ -26,9 +26,11 @@ def intraday(shape: ClockShape, start_ns: int, cadence_ns: int) -> Floats:
 def bursts(shape: ClockShape, stream: Stream, block: int, cadence_ns: int, steps_left: int) -> tuple[Floats, int]:
     """The gain of bursts at each step, of mean 1, and the steps that the last burst has left after the block."""
     chance = cadence_ns / NS_PER_S / shape.burst_every_s
-    draws = stream.uniforms(block, Lane.BURSTS, 2 * BLOCK_STEPS)
-    length = np.rint(exponentials(draws[BLOCK_STEPS:]) * (shape.burst_length_s * NS_PER_S / cadence_ns))
-    ends = np.where(draws[:BLOCK_STEPS] < chance, STEPS + length.astype(np.int64), -1)
+    draws = stream.chances(block, Lane.BURSTS, 2 * BLOCK_STEPS).reshape(2, -1)
+    starts = np.flatnonzero(draws[0] < chance)
+    length = np.rint(exponentials(draws[1][starts]) * (shape.burst_length_s * NS_PER_S / cadence_ns))
+    ends = np.full(BLOCK_STEPS, -1)
+    ends[starts] = starts + length.astype(np.int64)
     ends[0] = max(int(ends[0]), steps_left)
     until = np.maximum.accumulate(ends)
     busy_share = 1.0 - exp_of(-shape.burst_length_s / shape.burst_every_s)  # of an M/G/infinity queue

@@ -3,27 +3,38 @@
 import numpy as np
 from msgspec import Struct
 
-from venues.aleatoric.activity import NS_PER_S
+from venues.aleatoric.activity import NS_PER_S, STEPS
 from venues.aleatoric.model import BLOCK_STEPS, FlowShape, State, SymbolModel
-from venues.aleatoric.transforms import exp, exponentials, log_of, normals, paretos, poissons
+from venues.aleatoric.transforms import exp, exponentials, log, log_of, paretos, poissons, quick_normals
 from venues.aleatoric.words import Floats, Ints, Lane, Stream
 
 ORDERS_PER_STEP_MAX = 24  # starts in one step: a burst at its peak is far below
 LOTS_MAX = 1 << 50
+CHILDREN_MIN = 2.0  # a series has at least two trades
 
 
 class Orders(Struct):
-    """The trades of one block, oldest first."""
+    """The orders of one block that take, oldest first."""
 
-    offset_ns: Ints  # since the start of the block's first step
+    offset_ns: Ints
     step: Ints
-    sign: Ints  # +1: a buyer took
+    sign: Ints  # +1: a buyer takes
+
+
+class Arrivals(Struct):
+    """When orders come: the starts of this block, and all trades in it as children of a start, oldest first."""
+
+    start_step: Ints
+    start_draw: Floats  # decides the sign of a start and so of its children
+    offset_ns: Ints  # of each trade, since the start of the block's first step
+    step: Ints
+    source: Ints  # of each trade: its start's index; below zero, what an earlier block still owed, counted from the end
 
 
 def children_mean(shape: FlowShape) -> float:
     """Mean number of trades in one arrival."""
     ranks = np.arange(1, shape.children_max + 1, dtype=np.float64)
-    reach = exp(-shape.children_tail * np.array([log_of(rank / 2.0) for rank in ranks]))  # P(2 X >= rank)
+    reach = exp(-shape.children_tail * np.array([log_of(rank / CHILDREN_MIN) for rank in ranks]))  # P(2 X >= rank)
     series = float(sum(np.minimum(reach, 1.0).tolist()))
     return 1.0 + shape.metaorder_chance * (series - 1.0)
 
@@ -37,28 +48,38 @@ class Flow:
         self._shape, self._stream, self._cadence_ns = model.flow, stream, model.cadence_ns
         self._rate = model.flow.trades_per_s * model.cadence_ns / NS_PER_S / children_mean(model.flow)
 
-    def orders(self, state: State, activity: Floats, pressure: Floats) -> Orders:
-        """Arrivals of the block and what earlier ones still owe; later children go into the state."""
+    def arrivals(self, state: State, activity: Floats) -> Arrivals:
+        """Everything that comes in the block, what earlier ones still owe included."""
         shape, stream, block = self._shape, self._stream, state.block
         rates = np.minimum(activity * self._rate, ORDERS_PER_STEP_MAX / 2)
-        counts = poissons(stream.uniforms(block, Lane.STARTS, BLOCK_STEPS), rates, ORDERS_PER_STEP_MAX)
-        steps = np.repeat(np.arange(BLOCK_STEPS), counts)
-        draws = stream.uniforms(block, Lane.CHILDREN, 4 * len(steps)).reshape(-1, 4)
-        lean = pressure[steps] / np.sqrt(1.0 + pressure[steps] * pressure[steps])
-        sign = np.where(draws[:, 0] < 0.5 + 0.5 * shape.lean * lean, 1, -1)
+        counts = poissons(stream.chances(block, Lane.STARTS, BLOCK_STEPS), rates, ORDERS_PER_STEP_MAX)
+        steps = np.repeat(STEPS, counts)
+        draws = stream.uniforms(block, Lane.ORDERS, 4 * len(steps)).reshape(-1, 4)
         start_ns = steps * self._cadence_ns + (draws[:, 1] * self._cadence_ns).astype(np.int64)
-        many = (paretos(draws[:, 3], shape.children_tail) * 2.0).astype(np.int64)
-        children = np.where(draws[:, 2] < shape.metaorder_chance, np.minimum(many, shape.children_max), 1)
-        when = self._spread(block, start_ns, children)
-        when = np.concatenate([np.array(state.child_ns, np.int64), when])
-        signs = np.concatenate([np.array(state.child_sign, np.int64), np.repeat(sign, children)])
+        children = np.ones(len(steps), np.int64)
+        series = np.flatnonzero(draws[:, 2] < shape.metaorder_chance)
+        many = (paretos(draws[series, 3], shape.children_tail) * CHILDREN_MIN).astype(np.int64)
+        children[series] = np.minimum(many, shape.children_max)
+        when = np.concatenate([np.array(state.child_ns, np.int64), self._spread(block, start_ns, children)])
+        source = np.concatenate([np.arange(-len(state.child_ns), 0), np.repeat(np.arange(len(steps)), children)])
         order = np.argsort(when, kind="stable")
-        when, signs = when[order], signs[order]
-        inside = int(np.searchsorted(when, BLOCK_STEPS * self._cadence_ns))
-        state.child_ns = (when[inside:] - BLOCK_STEPS * self._cadence_ns).tolist()
+        when, source = when[order], source[order]
+        return Arrivals(steps, draws[:, 0], when, when // self._cadence_ns, source)
+
+    def signs(self, state: State, arrivals: Arrivals, due: Floats) -> Orders:
+        """Which way each trade goes: an order leans on the move that is due, its children follow it.
+
+        Children that come after the block go into the state.
+        """
+        lean = due[arrivals.start_step]
+        lean = lean / np.sqrt(1.0 + lean * lean)
+        start_sign = np.where(arrivals.start_draw < 0.5 + 0.5 * self._shape.lean * lean, 1, -1)
+        signs = np.concatenate([start_sign, np.array(state.child_sign, np.int64)])[arrivals.source]
+        end_ns = BLOCK_STEPS * self._cadence_ns
+        inside = int(np.searchsorted(arrivals.offset_ns, end_ns))
+        state.child_ns = (arrivals.offset_ns[inside:] - end_ns).tolist()
         state.child_sign = signs[inside:].tolist()
-        when = when[:inside]
-        return Orders(when, when // self._cadence_ns, signs[:inside])
+        return Orders(arrivals.offset_ns[:inside], arrivals.step[:inside], signs[:inside])
 
     def _spread(self, block: int, start_ns: Ints, children: Ints) -> Ints:
         """Times of all children: the first at the start, the others after exponential gaps."""
@@ -71,10 +92,41 @@ class Flow:
         result: Ints = since - np.repeat(since[first], children) + np.repeat(start_ns, children)
         return result
 
-    def sizes(self, block: int, median_lots: float, room: Ints) -> Ints:
-        """Lots of each trade: a lognormal body times a Pareto tail, never more than waits at the touch."""
-        draws = self._stream.uniforms(block, Lane.TRADES, 2 * len(room)).reshape(-1, 2)
-        body = exp(normals(draws[:, 0]) * self._shape.size_log_std)
-        lots = np.rint(np.minimum(body * paretos(draws[:, 1], self._shape.size_tail) * median_lots, LOTS_MAX))
-        result: Ints = np.minimum(np.maximum(lots.astype(np.int64), 1), room)
+    def sizes(self, block: int, orders: Orders, median_lots: float, due: Floats) -> Ints:
+        """Lots of each order: a lognormal body times a Pareto tail, larger where it knows of the move that is due."""
+        shape = self._shape
+        count = len(orders.step)
+        logs = quick_normals(self._stream.shorts(block, Lane.BODIES, count)) * shape.size_log_std
+        logs -= log(self._stream.uniforms(block, Lane.TAILS, count)) * (1.0 / shape.size_tail)
+        logs += np.maximum(due[orders.step] * orders.sign, 0.0) * shape.size_informed
+        lots = np.rint(np.minimum(exp(logs) * median_lots, LOTS_MAX)).astype(np.int64)
+        result: Ints = np.maximum(lots, 1)
         return result
+
+
+class Books(Struct):
+    """Books one after the other. Arrays are (side, step, level)."""
+
+    ticks: Ints
+    lots: Ints
+
+
+class Fills(Struct):
+    """Trades as the venue prints them: one for each price that an order takes from, oldest first."""
+
+    order: Ints  # index of the order
+    ticks: Ints
+    lots: Ints
+
+
+def walk(side: Ints, step: Ints, size: Ints, books: Books) -> Fills:
+    """Let each order take from the book of a step, best price first. What the shown levels lack is not traded."""
+    room = books.lots[side, step, 0]
+    taken = np.zeros((len(size), books.lots.shape[2]), np.int64)
+    taken[:, 0] = np.minimum(size, room)
+    deep = np.flatnonzero(size > room)
+    queues = books.lots[side[deep], step[deep]]
+    before = np.cumsum(queues, axis=1) - queues
+    taken[deep] = np.minimum(np.maximum(size[deep, None] - before, 0), queues)
+    order, level = np.nonzero(taken)
+    return Fills(order, books.ticks[side[order], step[order], level], taken[order, level])

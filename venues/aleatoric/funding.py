@@ -7,11 +7,13 @@ F = P + clamp(I - P, -0.05 %, +0.05 %), an eighth of it paid each hour, never ab
 
 from collections.abc import Iterable
 from decimal import Decimal
+from math import sqrt
 
+import numpy as np
 from msgspec import Struct
 
 from venues.aleatoric.model import SymbolModel
-from venues.aleatoric.transforms import exp_of, normals
+from venues.aleatoric.transforms import exp_of, quick_normals
 from venues.aleatoric.words import Lane, Stream
 
 NS_PER_HOUR = 3_600_000_000_000
@@ -22,7 +24,7 @@ RATE_MAX = Decimal("0.04")  # an hour
 PREMIUM_STD = 0.0004  # of the hour's mean premium: most hours pay plain interest, as in reality
 PREMIUM_TAU_H = 12.0
 SHOCKS = 96  # hours after which a shock has faded to e^-8
-_QUANTUM = Decimal("1e-9")
+_QUANTUM = 1e-9
 
 
 class FundingRate(Struct, frozen=True):
@@ -42,14 +44,17 @@ def hyperliquid_rate(premium: Decimal) -> Decimal:
 
 def premium(seed: int, symbol: str, hour: int) -> Decimal:
     """Mean premium of the perpetual over its oracle in the hour since 1970 that ends at `hour`."""
-    keep = exp_of(-1.0 / PREMIUM_TAU_H)
-    # Words are numbered by hour: block = hour, so the shocks of neighbouring hours are shared by their sums.
     stream = Stream(seed, f"funding:{symbol}")
-    total, weight = 0.0, (1.0 - keep * keep) ** 0.5 * PREMIUM_STD
-    for past in range(SHOCKS):
-        total += weight * float(normals(stream.uniforms(hour - past, Lane.PREMIUM, 1))[0])
-        weight *= keep
-    return Decimal(round(total / float(_QUANTUM))) * _QUANTUM
+    # One shock an hour, numbered from 1970: the last SHOCKS of them lie in this block of hours or the one before.
+    block, place = divmod(hour, SHOCKS)
+    shorts = [stream.shorts(max(0, part), Lane.PREMIUM, SHOCKS) for part in (block - 1, block)]
+    shocks = quick_normals(np.concatenate(shorts))[place + 1 : place + 1 + SHOCKS].tolist()
+    keep = exp_of(-1.0 / PREMIUM_TAU_H)
+    total = 0.0
+    for shock in shocks:
+        total = keep * total + shock
+    total *= sqrt(1.0 - keep * keep) * PREMIUM_STD
+    return Decimal(round(total / _QUANTUM)) * Decimal(repr(_QUANTUM))
 
 
 def funding(models: Iterable[SymbolModel], seed: int, at_ns: int) -> tuple[FundingRate, ...]:

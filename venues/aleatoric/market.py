@@ -4,19 +4,22 @@ Blocks become `venues.market` events a few rows at a time, so memory stays flat,
 early, at a row of its own, so that no single step pays for all symbols at once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from heapq import heappop, heappush
+
+import numpy as np
 
 from venues.aleatoric.funding import FundingRate, funding
 from venues.aleatoric.history import history
 from venues.aleatoric.model import BLOCK_STEPS, SymbolModel
 from venues.aleatoric.symbol import Block, Reactor
-from venues.aleatoric.words import stream_of
+from venues.aleatoric.words import Ints, stream_of
 from venues.market import Bar, Book, Level, MarketEvent, Side, Trade
 
 CADENCE_NS = 550_000_000  # Hyperliquid shows a whole book each 0.55 s
 ROWS_AT_ONCE = 32  # rows turned into Python numbers together: 0.2 ms of work, half a megabyte
 CLOSED_NS_MAX = 14 * 86_400 * 1_000_000_000  # a session that does not open for this long will never
+_NEVER = -1
 _SIDES = {1: Side.BUY, -1: Side.SELL}
 
 
@@ -29,64 +32,93 @@ class _Feed:
     """One symbol on its way from blocks to events."""
 
     __slots__ = (
-        *("_ahead", "_ahead_row", "_base", "_block", "_cadence_ns", "_model", "_price", "_reactor", "_row", "_rows"),
-        *("_size", "_symbol", "_trades"),
+        *("_ahead", "_ahead_row", "_block", "_books", "_cadence_ns", "_phase", "_price", "_reactor", "_row"),
+        *("_dense", "_pending", "_size", "_symbol", "_trade_row", "_trades", "_turn_row"),
     )
 
-    def __init__(self, model: SymbolModel, seed: int) -> None:
-        self._model, self._symbol, self._cadence_ns = model, model.symbol, model.cadence_ns
-        self._reactor = Reactor(model, seed)
+    def __init__(self, model: SymbolModel, seed: int, start_ns: int) -> None:
+        self._symbol, self._cadence_ns = model.symbol, model.cadence_ns
         self._price, self._size = model.price_fraction, model.size_fraction
-        self._ahead: Block | None = None
-        self._ahead_row = BLOCK_STEPS // 2 + stream_of(model.symbol) % (BLOCK_STEPS // 2)
-        self._block: Block | None = None
-        self._row = BLOCK_STEPS
-        self._base = 0
-        self._rows: list[tuple[list[float], list[float], list[float], list[float], int]] = []
-        self._trades: dict[int, list[tuple[int, float, float, Side]]] = {}
+        self._dense = model.book.level_gap_ticks == 1.0
+        self._reactor = Reactor(model, seed)
+        share = stream_of(model.symbol)
+        self._phase, self._ahead_row = share % ROWS_AT_ONCE, BLOCK_STEPS // 2 + share % (BLOCK_STEPS // 2)
+        self._ahead: Block | None = self._reactor.next_block(start_ns)
+        self._block = self._ahead
+        self._row = self._turn_row = BLOCK_STEPS
+        self._trade_row = _NEVER
+        self._books: Iterator[tuple[list[float], list[float], list[float], list[float], int]] = iter(())
+        self._trades: Iterator[tuple[int, int, float, float, Side]] = iter(())
+        self._pending: tuple[int, int, float, float, Side] | None = None
 
     def step(self, now_ns: int, trades: list[MarketEvent], books: list[MarketEvent]) -> None:
         """Add what happened since the step before, and the book now."""
-        row = self._row
-        if row == BLOCK_STEPS:
-            self._block, self._ahead = self._ahead or self._reactor.next_block(now_ns - self._cadence_ns), None
-            row = self._base = 0
-        if row == self._ahead_row:
-            ahead_ns = now_ns + (BLOCK_STEPS - 1 - row) * self._cadence_ns
-            self._ahead = self._reactor.next_block(ahead_ns)
-        place = row % ROWS_AT_ONCE
-        if not place:
-            self._unpack(row)
-        happened = self._trades.get(row)
-        symbol = self._symbol
-        if happened:
-            start_ns = now_ns - self._cadence_ns
-            for since_ns, price, size, side in happened:
-                trades.append(Trade(symbol, start_ns + since_ns, now_ns, price, size, side))
-        bid, bid_size, ask, ask_size, age_ns = self._rows[place]
+        if self._row == self._turn_row:
+            self._turn(now_ns)
+        if self._row == self._trade_row:
+            self._add_trades(now_ns, trades)
+        bid, bid_size, ask, ask_size, age_ns = next(self._books)
         bids, asks = tuple(map(Level, bid, bid_size)), tuple(map(Level, ask, ask_size))
-        books.append(Book(symbol, now_ns - age_ns, now_ns, bids, asks))
-        self._row = row + 1
+        books.append(Book(self._symbol, now_ns - age_ns, now_ns, bids, asks))
+        self._row += 1
 
-    def _unpack(self, row: int) -> None:
-        """Turn the next rows into Python numbers; dividing whole numbers gives the float that the venue prints."""
+    def _turn(self, now_ns: int) -> None:
+        """Get what the next rows need: a new block, the block ahead, Python numbers."""
+        if self._row == BLOCK_STEPS:
+            self._block, self._ahead = self._ahead or self._reactor.next_block(now_ns - self._cadence_ns), None
+            self._row = 0
+            self._start_trades()
+        row = self._row
+        if row == self._ahead_row:
+            self._ahead = self._reactor.next_block(now_ns + (BLOCK_STEPS - 1 - row) * self._cadence_ns)
+        if not row or (row + self._phase) % ROWS_AT_ONCE == 0:
+            self._books = self._unpack(row, min(self._next_unpack(row), BLOCK_STEPS))
+        turns = (self._next_unpack(row), self._ahead_row, BLOCK_STEPS)
+        self._turn_row = min(turn for turn in turns if turn > row)
+
+    def _next_unpack(self, row: int) -> int:
+        """The next row that needs Python numbers, at a phase of its own so that symbols do not all pay at once."""
+        return row + ROWS_AT_ONCE - (row + self._phase) % ROWS_AT_ONCE
+
+    def _unpack(self, row: int, end: int) -> Iterator[tuple[list[float], list[float], list[float], list[float], int]]:
+        """The books of some rows as Python numbers; dividing whole numbers gives the float that a venue prints."""
         block = self._block
-        assert block is not None
-        rows = slice(row, row + ROWS_AT_ONCE)
-        prices = (block.ticks[:, rows] * self._price[0] / self._price[1]).tolist()
-        sizes = (block.lots[:, rows] * self._size[0] / self._size[1]).tolist()
-        ages = block.stamp_ns[rows].tolist()
-        self._rows = list(zip(prices[0], sizes[0], prices[1], sizes[1], ages, strict=True))
-        first, last = block.trade_step.searchsorted((row, row + ROWS_AT_ONCE)).tolist()
-        within = slice(first, last)
-        steps = block.trade_step[within]
-        since = (block.trade_ns[within] - steps * self._cadence_ns).tolist()
-        price = (block.trade_ticks[within] * self._price[0] / self._price[1]).tolist()
-        size = (block.trade_lots[within] * self._size[0] / self._size[1]).tolist()
-        self._trades = {}
-        signs = block.trade_sign[within].tolist()
-        for at, since_ns, paid, lots, sign in zip(steps.tolist(), since, price, size, signs, strict=True):
-            self._trades.setdefault(at, []).append((since_ns, paid, lots, _SIDES[sign]))
+        bid, ask = self._ladder(block.ticks[:, row:end])
+        bid_size, ask_size = (block.lots[:, row:end] * self._size[0] / self._size[1]).tolist()
+        return zip(bid, bid_size, ask, ask_size, block.age_ns[row:end].tolist(), strict=True)
+
+    def _ladder(self, ticks: Ints) -> list[list[list[float]]]:
+        """Prices of (side, row, level). Where levels have no gaps between them, rows share one list of floats."""
+        if not self._dense:
+            sides: list[list[list[float]]] = (ticks * self._price[0] / self._price[1]).tolist()
+            return sides
+        low, high, levels = int(ticks[0].min()), int(ticks[1].max()), ticks.shape[2]
+        up = (np.arange(low, high + 1) * self._price[0] / self._price[1]).tolist()
+        down = up[::-1]
+        bids = [down[at : at + levels] for at in (high - ticks[0, :, 0]).tolist()]
+        asks = [up[at : at + levels] for at in (ticks[1, :, 0] - low).tolist()]
+        return [bids, asks]
+
+    def _start_trades(self) -> None:
+        """Unpack the trades of a block."""
+        block = self._block
+        since = (block.trade_ns - block.trade_step * self._cadence_ns).tolist()
+        prices = (block.trade_ticks * self._price[0] / self._price[1]).tolist()
+        sizes = (block.trade_lots * self._size[0] / self._size[1]).tolist()
+        sides = map(_SIDES.__getitem__, block.trade_sign.tolist())
+        steps = block.trade_step.tolist()
+        self._trades = iter(zip(steps, since, prices, sizes, sides, strict=True))
+        self._pending = next(self._trades, None)
+        self._trade_row = self._pending[0] if self._pending else _NEVER
+
+    def _add_trades(self, now_ns: int, trades: list[MarketEvent]) -> None:
+        """Add the trades of this row."""
+        start_ns, row, trade = now_ns - self._cadence_ns, self._row, self._pending
+        while trade and trade[0] == row:
+            trades.append(Trade(self._symbol, start_ns + trade[1], now_ns, trade[2], trade[3], trade[4]))
+            trade = next(self._trades, None)
+        self._pending = trade
+        self._trade_row = trade[0] if trade else _NEVER
 
 
 class AleatoricMarket:
@@ -109,7 +141,7 @@ class AleatoricMarket:
         self.seed, self.start_ns, self._is_open = seed, start_ns, is_open
         groups: dict[tuple[int, bool], list[_Feed]] = {}
         for model in models:
-            groups.setdefault((model.cadence_ns, model.session == "always"), []).append(_Feed(model, seed))
+            groups.setdefault((model.cadence_ns, model.session == "always"), []).append(_Feed(model, seed, start_ns))
         self._due: list[tuple[int, int]] = []
         self._groups = [(cadence_ns, always, feeds) for (cadence_ns, always), feeds in groups.items()]
         for index, (cadence_ns, _, _) in enumerate(self._groups):

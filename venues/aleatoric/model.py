@@ -21,10 +21,10 @@ class ClockShape(Struct, frozen=True, kw_only=True):
     """The activity clock: how unevenly things happen. Its mean is 1."""
 
     taus_s: tuple[float, float, float] = (15.0, 400.0, 3600.0)  # half-minute flurries, regimes, the hour's mood
-    stds: tuple[float, float, float] = (0.45, 0.40, 0.35)  # of the log of activity, for each of these
+    stds: tuple[float, float, float] = (0.50, 0.40, 0.35)  # of the log of activity, for each of these
     burst_every_s: float = 900.0
     burst_length_s: float = 12.0
-    burst_gain: float = 7.0
+    burst_gain: float = 6.0
     # Of the mean, by UTC hour: 14-16 UTC busiest, 19-23 UTC quietest, as 71 h of StandX trades have it.
     hours: tuple[float, ...] = (
         *(0.95, 0.95, 0.90, 0.85, 0.85, 0.85, 0.90, 1.00, 1.05, 1.05, 1.00, 1.00),
@@ -38,12 +38,13 @@ class PriceShape(Struct, frozen=True, kw_only=True):
     jump_share: float = 0.15  # of the variance comes from Merton jumps
     jumps_per_h: float = 20.0
     factor_share: float = 0.35  # of the diffusion's variance is the whole market's
-    follow_s: float = 0.6  # the quotes aim at the hidden price smoothed over this
-    moves_per_step: float = 0.30  # chance that quotes move in a step of mean activity
+    follow_s: float = 1.0  # the quotes aim at the hidden price smoothed over this
+    moves_per_step: float = 0.09  # chance that quotes move in a step of mean activity
     moves_trade_gain: float = 1.5  # a step with trades is this much likelier to move, relative
+    moves_stress_gain: float = 3.0  # and for each usual move that the quotes' aim is behind
     pressure_taus_s: tuple[float, float] = (9.0, 45.0)
     pressure_informed: float = 0.75  # correlation of pressure's shocks with the hidden price's
-    spread_lag_chance: float = 0.25  # a move leaves the other side behind with this chance
+    spread_lag_chance: float = 0.3  # a move leaves the other side behind with this chance
     spread_lag_share: float = 0.8  # and by up to this share of the move
     spread_close_s: float = 1.0  # a lag of a usual move closes within this
 
@@ -51,19 +52,27 @@ class PriceShape(Struct, frozen=True, kw_only=True):
 class BookShape(Struct, frozen=True, kw_only=True):
     """Queues: log sizes are profile + lean x pressure + noise that stays with its price. Units: e-folds."""
 
-    spread_ticks: float = 1.0
-    spread_jitter: float = 0.0  # share of the spread by which each side's best price wanders
+    spread_floor_ticks: int = 1  # the spread is never below this
+    spread_extra_ticks: float = 0.0  # and this wider on average
+    spread_tight: float = 0.25  # it is not wider at all with chance 1 - e^-tight
+    spread_skew: float = 0.5  # how unevenly the sides stand back: 0 both alike, 1 one may do it all
+    spread_keep: float = 0.5  # chance that the sides stay where they stand in a step
     level_gap_ticks: float = 1.0
     profile: tuple[float, ...] = (0.0,) * LEVELS  # median of each level over the touch's
-    lean_gap: tuple[float, ...] = (1.0,) * LEVELS  # on the move that is due
-    lean_fast: tuple[float, ...] = (0.5,) * LEVELS  # on the 9 s pressure
-    lean_slow: tuple[float, ...] = (0.2,) * LEVELS  # on the 45 s pressure
+    leans: tuple[tuple[float, ...], ...] = (  # by level, on
+        (1.0,) * LEVELS,  # the move that is due, in usual moves
+        (0.5,) * LEVELS,  # the fast pressure
+        (0.2,) * LEVELS,  # the slow pressure
+        (0.5,) * LEVELS,  # the facade, which moves nothing
+    )
+    facade_s: float = 4.0  # how long a facade stands
+    refresh_chance: float = 0.5  # that queues answer to pressure in a step; they always do when the price moves
+    still_chance: float = 0.06  # that a step shows nothing new, unless the price moves
     noise: tuple[float, ...] = (1.0,) * LEVELS  # scale of the queue noise of each level
-    noise_slow: float = 0.9  # renewed each 25 s or so
-    noise_quick: float = 0.6  # renewed each 2 s or so
-    noise_step: float = 0.2  # renewed each step
-    flicker: float = 0.5  # extra noise of levels 1 to 5, each step: the facade knob
-    thinning: float = 0.0  # log size lost per e-fold of activity
+    noise_slow: float = 0.6  # renewed each 25 s or so
+    noise_quick: float = 0.25  # renewed each 2 s or so
+    noise_step: float = 0.03  # renewed each step
+    flicker: float = 0.08  # extra noise of levels 1 to 5, each step
 
 
 class FlowShape(Struct, frozen=True, kw_only=True):
@@ -74,11 +83,11 @@ class FlowShape(Struct, frozen=True, kw_only=True):
     children_tail: float = 1.4  # Pareto tail of the number of children
     children_max: int = 60
     child_gap_s: float = 4.0
-    lean: float = 0.6  # of the sign on pressure
-    size_over_touch: float = 0.05  # median trade over median touch
-    size_log_std: float = 2.3
-    size_tail: float = 1.15
-    activity_power: float = 1.0
+    lean: float = 0.7  # of the sign on the move that is due
+    size_over_touch: float = 0.004  # median trade over median touch
+    size_log_std: float = 2.4
+    size_tail: float = 1.1
+    size_informed: float = 0.8  # e-folds of size for each usual move that is due its way: adverse selection
 
 
 class SymbolModel(Struct, frozen=True, kw_only=True):
@@ -95,7 +104,9 @@ class SymbolModel(Struct, frozen=True, kw_only=True):
     year_s: int = YEAR_ALWAYS_S  # trading seconds in a year
     session: Literal["always", "us_equities"] = "always"
     perpetual: bool = True  # pays funding
-    stamp_jitter_ns: int = 60_000_000  # venue stamps are up to twice this older than arrival
+    delay_ns: int = 20_000_000  # from the venue's stamp to arrival, usually; evenly from zero to twice this
+    late_chance: float = 0.12  # that a book comes later
+    late_ns: int = 250_000_000  # by up to this
     clock: ClockShape = ClockShape()
     price: PriceShape = PriceShape()
     book: BookShape = BookShape()
@@ -117,15 +128,6 @@ class SymbolModel(Struct, frozen=True, kw_only=True):
         return Fraction(self.lot).as_integer_ratio()
 
 
-class Touch(Struct, frozen=True):
-    """The best prices (ticks) and sizes (lots) of a book."""
-
-    bid: int
-    ask: int
-    bid_lots: int
-    ask_lots: int
-
-
 class State(Struct, kw_only=True):
     """All that a block hands to the next: save it (msgspec) and any process goes on with the same bytes."""
 
@@ -133,10 +135,13 @@ class State(Struct, kw_only=True):
     latent: int = 0  # hidden price, in ticks / 2^16
     aim: float = 0.0  # the smoothed hidden price minus the hidden price, in ticks
     quote: int = 0  # best bid of the undisturbed book, in ticks
-    processes: list[float] = field(default_factory=lambda: [0.0] * 5)
+    processes: list[float] = field(default_factory=lambda: [0.0] * 6)
     burst_steps: int = 0  # left of a burst
     bid_lag: int = 0  # ticks / 2^16 by which a side still stays behind a move
     ask_lag: int = 0
-    touch: Touch | None = None  # of the last book
+    back_ticks: tuple[int, int] = (0, 0)  # by which bid and ask stand back from the quote
+    leaning: list[float] = field(default_factory=lambda: [0.0] * 4)  # what the queues last answered to
+    ticks: list[list[int]] = field(default_factory=list)  # the last book, bids and asks
+    lots: list[list[int]] = field(default_factory=list)
     child_ns: list[int] = field(default_factory=list)  # trades already decided, from the start of the block
     child_sign: list[int] = field(default_factory=list)

@@ -11,9 +11,10 @@ import numpy as np
 from msgspec import Struct
 
 from venues.aleatoric.activity import NS_PER_S, STEPS
+from venues.aleatoric.book import standing_back
 from venues.aleatoric.model import BLOCK_STEPS, LEVELS, PriceShape, State, SymbolModel
 from venues.aleatoric.transforms import exp_of, first_order, normals
-from venues.aleatoric.words import Floats, Ints, Lane, Stream
+from venues.aleatoric.words import Floats, Ints, Lane, Marks, Stream
 
 FRACTION_BITS = 16
 FRACTION = 1 << FRACTION_BITS
@@ -23,58 +24,109 @@ _SECONDS_PER_HOUR = 3600.0
 
 
 class Path(Struct):
-    """Prices of one block, all in ticks."""
+    """Prices of one block."""
 
-    bid: Ints
+    bid: Ints  # ticks
     ask: Ints
-    activity: Floats
-    leaning: Floats  # rows: the way the quotes still have to go in usual moves, fast and slow pressure
+    gap: Floats  # the way the quotes still have to go, in usual moves
+    due: Floats  # the same as takers find it, before the quotes of the step
+    moved: Marks
 
 
-def step_ticks(model: SymbolModel, price_ticks: int) -> float:
-    """Standard deviation of the hidden price over a step of mean activity."""
-    step_s = model.cadence_ns / NS_PER_S
-    return model.volatility_annual * price_ticks * sqrt(step_s / model.year_s)
+class Pricer:
+    """Makes the prices of one symbol."""
+
+    __slots__ = ("_follow", "_model", "_step_s", "_stream")
+
+    def __init__(self, model: SymbolModel, stream: Stream) -> None:
+        self._model, self._stream = model, stream
+        self._step_s = model.cadence_ns / NS_PER_S
+        self._follow = exp_of(-self._step_s / model.price.follow_s)
+
+    def path(self, state: State, shocks: Floats, activity: Floats, traded: Marks) -> Path:
+        """The prices of the block; moves what the state carries of them."""
+        shape = self._model.price
+        std = self._step_ticks(state.latent >> FRACTION_BITS)
+        usual = max(1.0, std / sqrt(shape.moves_per_step))
+        leaps = self._jumps(state.block, activity, std)
+        latent = hidden(state.latent, shocks * np.sqrt(activity) * (std * sqrt(1.0 - shape.jump_share)) + leaps)
+        behind = smoothed(state, latent, self._follow)
+        draws = self._stream.chances(state.block, Lane.MOVES, 2 * BLOCK_STEPS).reshape(2, -1)
+        chance = shape.moves_per_step * np.sqrt(activity) * np.where(traded, 1.0 + shape.moves_trade_gain, 1.0)
+        chance *= 1.0 + np.abs(behind) * (shape.moves_stress_gain / usual)
+        quote = quotes(state.quote, latent, behind, (draws[0] < chance) | (leaps != 0.0))
+        bid, ask = self._sides(state, quote, draws[1], usual)
+        before = np.concatenate([[state.quote], quote[:-1]])
+        path = Path(bid, ask, gaps(latent, quote, usual), gaps(latent, before, usual), quote != before)
+        state.latent, state.quote, state.aim = int(latent[-1]), int(quote[-1]), float(behind[-1])
+        return path
+
+    def _step_ticks(self, price_ticks: int) -> float:
+        """Standard deviation of the hidden price over a step of mean activity."""
+        return self._model.volatility_annual * price_ticks * sqrt(self._step_s / self._model.year_s)
+
+    def _jumps(self, block: int, activity: Floats, std: float) -> Floats:
+        """Merton's jumps in ticks; zero at most steps."""
+        shape, result = self._model.price, np.zeros(BLOCK_STEPS)
+        rate = shape.jumps_per_h * self._step_s / _SECONDS_PER_HOUR
+        draws = self._stream.chances(block, Lane.JUMPS, 2 * BLOCK_STEPS).reshape(2, -1)
+        at = np.flatnonzero(draws[0] < activity * rate)
+        if len(at):
+            result[at] = normals(draws[1][at]) * (std * sqrt(shape.jump_share / rate))
+        return result
+
+    def _sides(self, state: State, quote: Ints, draws: Floats, usual: float) -> tuple[Ints, Ints]:
+        """Best prices: the side that a move leaves stays behind for a moment, and a wide spread wanders."""
+        model, shape = self._model, self._model.price
+        move = np.diff(quote, prepend=state.quote)
+        pace = max(1, round(usual * self._step_s / shape.spread_close_s * FRACTION))
+        bid_lag = lags(shape, move, draws, pace, state.bid_lag)
+        ask_lag = lags(shape, -move, draws, pace, state.ask_lag)
+        backs = standing_back(model.book, self._stream, state.block, move != 0, state.back_ticks)
+        low = quote - (model.book.spread_floor_ticks - 1) // 2
+        state.bid_lag, state.ask_lag = int(bid_lag[-1]), int(ask_lag[-1])
+        state.back_ticks = (int(backs[0, -1]), int(backs[1, -1]))
+        return low - whole(bid_lag) - backs[0], low + model.book.spread_floor_ticks + whole(ask_lag) + backs[1]
 
 
-def jumps(shape: PriceShape, stream: Stream, block: int, activity: Floats, step_s: float, std: float) -> Floats:
-    """Merton's jumps in ticks; zero at most steps."""
-    draws = stream.uniforms(block, Lane.JUMPS, 2 * BLOCK_STEPS)
-    rate = shape.jumps_per_h * step_s / _SECONDS_PER_HOUR
-    size = std * sqrt(shape.jump_share / rate) if rate > 0 else 0.0
-    result = np.zeros(BLOCK_STEPS)
-    (at,) = np.nonzero(draws[:BLOCK_STEPS] < activity * rate)
-    result[at] = normals(draws[BLOCK_STEPS:][at]) * size
-    return result
-
-
-def hidden(state: State, shocks: Floats, leaps: Floats, std: float, jump_share: float, activity: Floats) -> Ints:
-    """The hidden price after each step, in ticks / 2^16."""
-    diffusion = shocks * np.sqrt(activity) * (std * sqrt(1.0 - jump_share))
-    change = np.rint((diffusion + leaps) * FRACTION).astype(np.int64)
+def hidden(start: int, changes: Floats) -> Ints:
+    """The hidden price after each step, in ticks / 2^16, from its changes in ticks."""
     floor = TICKS_MIN * FRACTION
-    result: Ints = floor + np.abs(state.latent + np.cumsum(change) - floor)
+    result: Ints = floor + np.abs(start + np.cumsum(np.rint(changes * FRACTION).astype(np.int64)) - floor)
     return result
 
 
-def quotes(model: SymbolModel, state: State, latent: Ints, moves: Ints) -> tuple[Ints, Floats]:
-    """Best bid of the undisturbed book, renewed at the moves, and the smoothed price's distance from the hidden one."""
-    keep = np.array([exp_of(-model.cadence_ns / NS_PER_S / model.price.follow_s)])
+def smoothed(state: State, latent: Ints, keep: float) -> Floats:
+    """How far the smoothed hidden price, which the quotes aim at, is ahead of the hidden one, in ticks."""
     change = np.diff(latent, prepend=state.latent) / FRACTION
-    behind = first_order(-keep[0] * change[None, :], keep, np.array([state.aim]))[0]
-    aim = latent + np.rint(behind * FRACTION).astype(np.int64)
-    at = np.maximum.accumulate(np.where(moves > 0, STEPS, -1))
-    quote = np.where(at >= 0, aim[np.maximum(at, 0)] >> FRACTION_BITS, state.quote)
-    return quote, behind
+    result: Floats = first_order(-keep * change[None, :], np.array([keep]), np.array([state.aim]))[0]
+    return result
 
 
-def lags(shape: PriceShape, moves: Ints, draws: Floats, close_ticks: float, start: int) -> Ints:
+def quotes(start: int, latent: Ints, behind: Floats, moves: Marks) -> Ints:
+    """Best bid of the undisturbed book: the smoothed hidden price as it was at the last move."""
+    aim = (latent + np.rint(behind * FRACTION).astype(np.int64)) >> FRACTION_BITS
+    at = np.maximum.accumulate(np.where(moves, STEPS, -1))
+    return np.where(at >= 0, aim[np.maximum(at, 0)], start)
+
+
+def gaps(latent: Ints, quote: Ints, usual: float) -> Floats:
+    """How far the hidden price is from the middle of a quote, in usual moves."""
+    gap = (latent / FRACTION - quote - 0.5) / usual
+    return np.minimum(np.maximum(gap, -GAP_MAX), GAP_MAX)
+
+
+def lags(shape: PriceShape, moves: Ints, draws: Floats, pace: int, start: int) -> Ints:
     """How far a side stays behind its moves (given as positive ticks), closing at a steady pace, in ticks / 2^16."""
-    chance = draws < shape.spread_lag_chance
     share = draws * (shape.spread_lag_share / shape.spread_lag_chance)
-    shock = np.where(chance & (moves > 0), np.rint(share * moves * FRACTION).astype(np.int64), 0)
-    pace = max(1, round(close_ticks * FRACTION))
+    left = (draws < shape.spread_lag_chance) & (moves > 0)
+    shock = np.where(left, np.rint(share * moves * FRACTION).astype(np.int64), 0)
     shock[0] = max(int(shock[0]), start - pace)
     fallen = STEPS * pace
     result: Ints = np.maximum(np.maximum.accumulate(shock + fallen) - fallen, 0)
     return result
+
+
+def whole(parts: Ints) -> Ints:
+    """Ticks / 2^16 to the nearest whole tick."""
+    return (parts + FRACTION // 2) >> FRACTION_BITS

@@ -4,27 +4,18 @@ from math import sqrt
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import astuple
 
-from venues.aleatoric.activity import NS_PER_S, activity, bursts, intraday
-from venues.aleatoric.book import LOG_SPAN, UNITS, Ladder, lots_table, wander
-from venues.aleatoric.flow import Flow, Orders
-from venues.aleatoric.model import BLOCK_STEPS, State, SymbolModel, Touch
-from venues.aleatoric.prices import (
-    FRACTION,
-    FRACTION_BITS,
-    GAP_MAX,
-    Path,
-    hidden,
-    jumps,
-    lags,
-    quotes,
-    step_ticks,
-)
-from venues.aleatoric.transforms import exp_of, first_order, normals
-from venues.aleatoric.words import Floats, Ints, Lane, Stream
+from venues.aleatoric.activity import NS_PER_S, STEPS, activity, bursts, intraday
+from venues.aleatoric.book import LOG_SPAN, UNITS, Ladder, lots_table
+from venues.aleatoric.flow import Arrivals, Books, Fills, Flow, Orders, walk
+from venues.aleatoric.model import BLOCK_STEPS, BookShape, State, SymbolModel
+from venues.aleatoric.prices import FRACTION, Path, Pricer
+from venues.aleatoric.transforms import exp_of, first_order, quick_normals
+from venues.aleatoric.words import Floats, Ints, Lane, Marks, Stream
 
 CLOCKS, PRESSURES = 3, 2
-PROCESSES = CLOCKS + PRESSURES
+PROCESSES = CLOCKS + PRESSURES + 1  # and the facade
 FACTOR_STREAM = "factor:{cadence_ns}:{session}"  # symbols that step together share their market
 
 
@@ -34,7 +25,7 @@ class Block(Struct):
     index: int
     ticks: Ints
     lots: Ints
-    stamp_ns: Ints  # how much older than its arrival each book's venue stamp is
+    age_ns: Ints  # how much older than its arrival each book's venue stamp is
     trade_step: Ints
     trade_ns: Ints  # from the start of the block's first step
     trade_ticks: Ints
@@ -50,108 +41,111 @@ class Reactor:
         self.state = state if state is not None else first_state(model)
         self._stream = Stream(seed, stream or model.stream)
         self._factor = Stream(seed, FACTOR_STREAM.format(cadence_ns=model.cadence_ns, session=model.session))
+        self._pricer = Pricer(model, self._stream)
         self._ladder, self._flow = Ladder(model, self._stream), Flow(model, self._stream)
-        self._step_s = model.cadence_ns / NS_PER_S
-        taus = np.array([*model.clock.taus_s, *model.price.pressure_taus_s])
-        self._keeps = np.array([exp_of(-self._step_s / tau) for tau in taus])
+        taus = np.array([*model.clock.taus_s, *model.price.pressure_taus_s, model.book.facade_s])
+        self._keeps = np.array([exp_of(-model.cadence_ns / NS_PER_S / tau) for tau in taus])
         self._gains = np.sqrt(1.0 - self._keeps * self._keeps)
-        self._median_lots = float(lots_table(model)[LOG_SPAN * UNITS])
+        self._usual_lots = float(lots_table(model)[LOG_SPAN * UNITS]) * model.flow.size_over_touch
 
     def next_block(self, start_ns: int) -> Block:
         """The next 1024 steps; `start_ns` is when the first of them begins, for the profile of the day."""
         state = self.state
-        path, orders = self._steps(start_ns)
+        path, arrivals, rows = self._steps(start_ns)
         ticks = self._ladder.prices(path.bid, path.ask)
-        lots = self._ladder.lots(state.block, ticks, path.leaning, path.activity)
-        block = self._trades(state, orders, ticks, lots)
-        state.touch = Touch(*(int(side) for side in (*ticks[:, -1, 0], *lots[:, -1, 0])))
+        shown, leaning = self._held(path, rows)
+        lots = self._ladder.lots(state.block, ticks, leaning, shown).swapaxes(1, 2)
+        ticks = ticks.swapaxes(1, 2)
+        orders = self._flow.signs(state, arrivals, path.due)
+        size = self._flow.sizes(state.block, orders, self._usual_lots, path.due)
+        block = self._block(orders, size, ticks, lots)
+        state.ticks, state.lots = ticks[:, -1].tolist(), lots[:, -1].tolist()
         state.block += 1
         return block
 
     def next_path(self, start_ns: int) -> Path:
         """The next 1024 steps of the price alone, for history: no queues and no trades."""
-        path, _ = self._steps(start_ns)
+        path, arrivals, _ = self._steps(start_ns)
+        self._flow.signs(self.state, arrivals, path.due)
         self.state.block += 1
         return path
 
-    def _steps(self, start_ns: int) -> tuple[Path, Orders]:
-        """What decides the block: activity, orders and prices."""
+    def _steps(self, start_ns: int) -> tuple[Path, Arrivals, Floats]:
+        """What decides the block: prices, arrivals, and the rows that the book leans on."""
         state, model = self.state, self.model
-        shocks, logs, pressures = self._processes(state)
+        shocks, rows = self._processes()
         gain, burst_steps = bursts(model.clock, self._stream, state.block, model.cadence_ns, state.burst_steps)
-        clock = activity(model.clock, logs, intraday(model.clock, start_ns, model.cadence_ns), gain)
-        orders = self._flow.orders(state, clock, pressures[0])
+        clock = activity(model.clock, rows[:CLOCKS], intraday(model.clock, start_ns, model.cadence_ns), gain)
+        arrivals = self._flow.arrivals(state, clock)
         state.burst_steps = burst_steps
-        return self._path(state, shocks, clock, orders, pressures), orders
+        traded = np.bincount(arrivals.step, minlength=BLOCK_STEPS)[:BLOCK_STEPS] > 0
+        return self._pricer.path(state, shocks, clock, traded), arrivals, rows[CLOCKS:]
 
-    def _processes(self, state: State) -> tuple[Floats, Floats, Floats]:
-        """The hidden price's shocks, the clock's logs and the two pressures, all of unit variance."""
-        count = (PROCESSES + 1) * BLOCK_STEPS
-        noises = normals(self._stream.uniforms(state.block, Lane.NOISES, count)).reshape(-1, BLOCK_STEPS)
-        market = normals(self._factor.uniforms(state.block, Lane.FACTOR, BLOCK_STEPS))
-        price = self.model.price
+    def _processes(self) -> tuple[Floats, Floats]:
+        """The hidden price's shocks and the carried processes (clocks, pressures, facade), all of unit variance."""
+        state, price = self.state, self.model.price
+        own = self._stream.shorts(state.block, Lane.SHOCKS, (PROCESSES + 1) * BLOCK_STEPS)
+        noises = quick_normals(own).reshape(-1, BLOCK_STEPS)
+        market = quick_normals(self._factor.shorts(state.block, Lane.FACTOR, BLOCK_STEPS))
         shocks = noises[-1] * sqrt(1.0 - price.factor_share) + market * sqrt(price.factor_share)
-        informed = price.pressure_informed
-        own = noises[CLOCKS:PROCESSES] * sqrt(1.0 - informed * informed)
-        noises[CLOCKS:PROCESSES] = own + shocks * informed
+        pressures = noises[CLOCKS : CLOCKS + PRESSURES]
+        pressures *= sqrt(1.0 - price.pressure_informed * price.pressure_informed)
+        pressures += shocks * price.pressure_informed
         rows = first_order(noises[:PROCESSES] * self._gains[:, None], self._keeps, np.array(state.processes))
         state.processes = rows[:, -1].tolist()
-        return shocks, rows[:CLOCKS], rows[CLOCKS:]
+        return shocks, rows
 
-    def _path(self, state: State, shocks: Floats, clock: Floats, orders: Orders, pressures: Floats) -> Path:
-        """Hidden price, quotes and spread of the block."""
-        model, shape = self.model, self.model.price
-        std = step_ticks(model, state.latent >> FRACTION_BITS)
-        usual = max(1.0, std / sqrt(shape.moves_per_step))
-        leaps = jumps(shape, self._stream, state.block, clock, self._step_s, std)
-        latent = hidden(state, shocks, leaps, std, shape.jump_share, clock)
-        draws = self._stream.uniforms(state.block, Lane.MOVES, 4 * BLOCK_STEPS).reshape(4, -1)
-        traded = np.bincount(orders.step, minlength=BLOCK_STEPS) > 0
-        chance = shape.moves_per_step * np.sqrt(clock) * np.where(traded, 1.0 + shape.moves_trade_gain, 1.0)
-        moves = (draws[0] < chance) | (leaps != 0.0)
-        quote, behind = quotes(model, state, latent, moves)
-        move = np.diff(quote, prepend=state.quote)
-        close = usual * self._step_s / shape.spread_close_s
-        bid_lag = lags(shape, move, draws[1], close, state.bid_lag)
-        ask_lag = lags(shape, -move, draws[1], close, state.ask_lag)
-        half, rest = divmod(round(model.book.spread_ticks) - 1, 2)
-        bid = quote - half - whole(bid_lag) - wander(model.book, draws[2])
-        ask = quote + 1 + half + rest + whole(ask_lag) + wander(model.book, draws[3])
-        gap = np.minimum(np.maximum((latent / FRACTION - quote - 0.5) / usual, -GAP_MAX), GAP_MAX)
-        state.latent, state.quote, state.aim = int(latent[-1]), int(quote[-1]), float(behind[-1])
-        state.bid_lag, state.ask_lag = int(bid_lag[-1]), int(ask_lag[-1])
-        return Path(bid, ask, clock, np.vstack([gap[None, :], pressures]))
+    def _held(self, path: Path, rows: Floats) -> tuple[Ints, Floats]:
+        """The step whose flicker the queues show, and what they lean on.
 
-    def _trades(self, state: State, orders: Orders, ticks: Ints, lots: Ints) -> Block:
-        """Trades at the touch of the book before them, put beside the books."""
-        if state.touch is None:  # nothing is displayed before the first book, so nothing can trade there
-            later = orders.step > 0
-            orders = Orders(orders.offset_ns[later], orders.step[later], orders.sign[later])
-            state.touch = Touch(*(int(side) for side in (*ticks[:, 0, 0], *lots[:, 0, 0])))
-        touch = state.touch
-        prices = np.hstack([[[touch.bid], [touch.ask]], ticks[:, :-1, 0]])
-        rooms = np.hstack([[[touch.bid_lots], [touch.ask_lots]], lots[:, :-1, 0]])
-        side = (orders.sign > 0).astype(np.int64)  # a buyer takes from the asks
-        room = rooms[side, orders.step]
-        size = self._flow.sizes(state.block, self._median_lots * self.model.flow.size_over_touch, room)
-        draws = self._stream.uniforms(state.block, Lane.STAMPS, 2 * BLOCK_STEPS).reshape(2, -1)
-        stamps = ((draws[0] + draws[1]) * self.model.stamp_jitter_ns).astype(np.int64)
+        They answer to pressure now and then, and always when the price moves; at still steps nothing is new.
+        """
+        state, book = self.state, self.model.book
+        still, fresh = self._refresh(book, path)
+        at = np.maximum.accumulate(np.where(fresh, STEPS, -1))
+        leaning = np.concatenate([path.gap[None, :], rows])
+        held = np.where(at >= 0, leaning[:, np.maximum(at, 0)], np.array(state.leaning)[:, None])
+        state.leaning = held[:, -1].tolist()
+        return np.maximum.accumulate(np.where(still, 0, STEPS)), held
+
+    def _refresh(self, book: BookShape, path: Path) -> tuple[Marks, Marks]:
+        """At which steps nothing is new, and at which the queues answer."""
+        draws = self._stream.chances(self.state.block, Lane.REFRESH, BLOCK_STEPS)
+        still = (draws < book.still_chance) & ~path.moved
+        fresh = path.moved | (~still & (draws < book.still_chance + book.refresh_chance))
+        return still, fresh
+
+    def _block(self, orders: Orders, size: Ints, ticks: Ints, lots: Ints) -> Block:
+        """Let the orders take from the books shown before them, and put all side by side."""
+        fills = self._fills(orders, size, Books(ticks, lots))
+        model = self.model
+        draws = self._stream.chances(self.state.block, Lane.STAMPS, 2 * BLOCK_STEPS).reshape(2, -1)
+        late = np.where(draws[1] < model.late_chance, draws[1] / model.late_chance, 0.0)
+        age = draws[0] * (2.0 * model.delay_ns) + late * model.late_ns
         return Block(
-            index=state.block,
+            index=self.state.block,
             ticks=ticks,
             lots=lots,
-            stamp_ns=stamps,
-            trade_step=orders.step,
-            trade_ns=orders.offset_ns,
-            trade_ticks=prices[side, orders.step],
-            trade_lots=size,
-            trade_sign=orders.sign,
+            age_ns=age.astype(np.int64),
+            trade_step=orders.step[fills.order],
+            trade_ns=orders.offset_ns[fills.order],
+            trade_ticks=fills.ticks,
+            trade_lots=fills.lots,
+            trade_sign=orders.sign[fills.order],
         )
 
-
-def whole(parts: Ints) -> Ints:
-    """Ticks / 2^16 to the nearest whole tick."""
-    return (parts + FRACTION // 2) >> FRACTION_BITS
+    def _fills(self, orders: Orders, size: Ints, books: Books) -> Fills:
+        """What the orders take. Those of the first step find the last book of the block before, if there was one."""
+        side = (orders.sign > 0).astype(np.int64)  # a buyer takes from the asks
+        first = int(np.searchsorted(orders.step, 1))
+        later = walk(side[first:], orders.step[first:] - 1, size[first:], books)
+        later.order += first
+        if not self.state.ticks:
+            return later
+        last = Books(np.array(self.state.ticks)[:, None], np.array(self.state.lots)[:, None])
+        early = walk(side[:first], orders.step[:first], size[:first], last)
+        pairs = zip(astuple(early), astuple(later), strict=True)
+        return Fills(*(np.concatenate(pair) for pair in pairs))
 
 
 def first_state(model: SymbolModel) -> State:
