@@ -70,27 +70,27 @@ class Speaker(structlog.BoundLoggerBase):
 
     def debug(self, event: str, **fields: Any) -> None:
         """Write a line that is only wanted while looking for something."""
-        self._logger.write("debug", event, fields, self._context)
+        self._logger.write_event("debug", event, fields, self._context)
 
     def info(self, event: str, **fields: Any) -> None:
         """Write what happened."""
-        self._logger.write("info", event, fields, self._context)
+        self._logger.write_event("info", event, fields, self._context)
 
     def warning(self, event: str, **fields: Any) -> None:
         """Write what a person should see some time."""
-        self._logger.write("warning", event, fields, self._context)
+        self._logger.write_event("warning", event, fields, self._context)
 
     def error(self, event: str, **fields: Any) -> None:
         """Write what went wrong; `exc_info` is an exception, or True for the one at hand."""
-        self._logger.write("error", event, fields, self._context)
+        self._logger.write_event("error", event, fields, self._context)
 
     def critical(self, event: str, **fields: Any) -> None:
         """Write what ends the run."""
-        self._logger.write("critical", event, fields, self._context)
+        self._logger.write_event("critical", event, fields, self._context)
 
     def exception(self, event: str, **fields: Any) -> None:
         """Write the exception at hand as an error."""
-        self._logger.write("error", event, {"exc_info": True, **fields}, self._context)
+        self._logger.write_event("error", event, {"exc_info": True, **fields}, self._context)
 
 
 class Log:
@@ -117,7 +117,7 @@ class Log:
         self.debug, self.info, self.warning = self.speaker.debug, self.speaker.info, self.speaker.warning
         self.error, self.critical, self.exception = self.speaker.error, self.speaker.critical, self.speaker.exception
 
-    def write(self, level: str, event: str, fields: dict[str, Any], context: dict[str, Any]) -> None:
+    def write_event(self, level: str, event: str, fields: dict[str, Any], context: dict[str, Any]) -> None:
         """Write an event with its fields; what `speaker` calls, `context` being what was bound to it."""
         plan = self._events[level].get(event) or self._event(level, event)
         if plan is SILENT:
@@ -127,6 +127,10 @@ class Log:
         if not fields.keys() <= self._safe_names:
             fields = self._checked(fields)
         self._write(plan, fields)
+
+    def write(self, message: msgspec.Struct) -> None:
+        """Write a message; with `flush`, this is what the recorder asks of a sink."""
+        self.log_message(message)
 
     def log_message(self, message: msgspec.Struct, level: str = "") -> None:
         """Write a message: its class name in snake case as the event, its fields as they are."""

@@ -293,7 +293,7 @@ def test_two_threads_do_not_mix_lines(log):
 )
 def test_any_fields_give_one_valid_line(tmp_path_factory, fields):
     log = open_log(tmp_path_factory.mktemp("log"), "r1", Clock())
-    log.write("info", "any", {name: value for name, value in fields.items() if name != "exc_info"}, {})
+    log.write_event("info", "any", {name: value for name, value in fields.items() if name != "exc_info"}, {})
     (line,) = lines(log)
     log.close()
     assert line["event"] == "any"
