@@ -8,9 +8,8 @@ from math import isfinite
 
 from msgspec import Struct
 
+from supervisor.clock import NS_PER_MS
 from supervisor.draws import uniform
-
-NS_PER_MS = 1_000_000
 
 
 class Latency(Struct, frozen=True):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from venues.latency import COLOCATED, MODES, NS_PER_MS, RETAIL, ZERO, Latency, LatencyModel
+from supervisor.clock import NS_PER_MS
+from venues.latency import COLOCATED, MODES, RETAIL, ZERO, Latency, LatencyModel
 
 
 def draws(model, purpose, count=200):
