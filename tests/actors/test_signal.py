@@ -352,6 +352,7 @@ def test_a_cancel_that_is_not_answered_does_not_hold_back_the_stop_for_long():
     (cancel,) = bench.book(98_000.0)
     assert bench.book(98_000.0, at_ns=cancel.at_ns + CLEAR_NS_MAX - 1) == ()
     (stop,) = bench.book(98_000.0, at_ns=cancel.at_ns + CLEAR_NS_MAX)
+    assert isinstance(stop, Intent)
     assert stop.reason == "stop_loss"
 
 
