@@ -238,6 +238,16 @@ def test_a_refusal_is_followed_by_silence_that_grows_until_something_changes():
     assert bench.signal.counts["backing_off"] > 20
 
 
+def test_a_changed_position_lifts_the_silence_and_one_told_again_does_not():
+    bench = Bench().warm()
+    (intent,) = bench.dip()
+    bench.signal.hear(refused(intent, at_ns=bench.now_ns))
+    bench.position(0)
+    assert bench.dip(0.011) == ()
+    bench.position(1)  # a lot of dust
+    assert len(bench.dip(0.012)) == 1
+
+
 def test_a_rejection_by_the_venue_backs_off_too():
     bench = Bench().warm()
     (intent,) = bench.dip()
