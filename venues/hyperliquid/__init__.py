@@ -1,0 +1,1 @@
+"""Hyperliquid: perpetuals, native and builder-deployed."""
