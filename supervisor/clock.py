@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from math import inf, nextafter
 from typing import TypeVar
 
@@ -16,6 +17,11 @@ NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
 TIMER_GRAIN_S = 0.001
 """uvloop counts timers in whole milliseconds, from a time rounded down: asked for less than one, it would spin."""
+
+
+def _wake(waiter: "asyncio.Future[None]") -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 async def finish(work: "asyncio.Future[T]") -> T:
@@ -73,17 +79,15 @@ class Clock:
         if at_ns <= self.now_ns():
             await asyncio.sleep(0)
             return
-        await self._wait_until(at_ns)
-        while not self.virtual and self.now_ns() < at_ns:  # the timer was early, by less than its grain
-            await self._wait_until(at_ns)
-
-    async def _wait_until(self, at_ns: int) -> None:
-        waiter = self.loop.create_future()
-        handle = self.call_at(at_ns, lambda: None if waiter.done() else waiter.set_result(None))
-        try:
-            await waiter
-        finally:
-            handle.cancel()
+        early = True
+        while early:
+            waiter = self.loop.create_future()
+            handle = self.call_at(at_ns, partial(_wake, waiter))
+            try:
+                await waiter
+            finally:
+                handle.cancel()
+            early = not self.virtual and self.now_ns() < at_ns  # by less than the timer's grain
 
     async def sleep(self, seconds: float) -> None:
         """Wait for a length of time of this clock."""

@@ -22,6 +22,10 @@ THREAD_POLL_S = 0.01
 """Real seconds to wait at a time for a thread that holds the clock; its end also wakes the selector at once."""
 
 
+SIGNAL_TURNS = 64
+"""A loop without sockets asks the kernel for signals only this often: asking costs as much as a turn."""
+
+
 class Deadlock(Exception):
     """Nothing can run and nothing is scheduled: in real time the program would hang for ever."""
 
@@ -46,10 +50,11 @@ class _JumpingSelector(selectors.BaseSelector):
     def __init__(self) -> None:
         self.real = selectors.DefaultSelector()
         self.loop: VirtualLoop | None = None
+        self.files = 0
+        self.turns = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = self.real.select(0)
-        if ready or timeout == 0 or self.loop is None:
+        if (ready := self._look(idle=timeout is None)) or timeout == 0 or self.loop is None:
             return ready
         if self.loop.held:
             return self.real.select(THREAD_POLL_S)
@@ -58,10 +63,19 @@ class _JumpingSelector(selectors.BaseSelector):
         self.loop.jump()
         return []
 
+    def _look(self, *, idle: bool) -> list[tuple[selectors.SelectorKey, int]]:
+        self.turns += 1
+        quiet = self.files <= 1 and self.loop is not None and not self.loop.held  # only the loop's own: signals
+        if quiet and not idle and self.turns % SIGNAL_TURNS:
+            return []
+        return self.real.select(0)
+
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        self.files += 1
         return self.real.register(fileobj, events, data)
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        self.files -= 1
         return self.real.unregister(fileobj)
 
     def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
@@ -113,6 +127,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.held += 1
         future.add_done_callback(self._release)
         return future
+
+    async def shutdown_default_executor(self, *timeout: float | None) -> None:
+        """Wait for the threads to end; a thread of asyncio's own does that, and it too holds the clock."""
+        self.held += 1
+        try:
+            await super().shutdown_default_executor(*timeout)
+        finally:
+            self.held -= 1
 
     def _release(self, _: object) -> None:
         self.held -= 1
