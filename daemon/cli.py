@@ -57,7 +57,7 @@ def asked(
         config=options.parse_file(config),
         symbols=options.parse_symbols(symbols),
         bar_s=options.parse_bar_s(bar) if bar else None,
-        data_dir=options.parse_data_dir(data_dir),
+        data_dir=options.parse_data_dir(data_dir, config),
     )
 
 

@@ -16,7 +16,7 @@ ctl = typer.Typer(
 )
 
 Engine = Annotated[str, typer.Option(metavar="NAME", help="Only this engine. Default: all.")]
-Symbol = Annotated[str, typer.Option(metavar="SYMBOL", help="Only this symbol, exact case. Default: all.")]
+Symbol = Annotated[str, typer.Option("--symbol", metavar="SYMBOL", help="Only this symbol, exact case. Default: all.")]
 Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why; kept in the log and on disk.")]
 Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=0.1, help="Longest wait for an answer.")]
 OrderOrAll = Annotated[str, typer.Argument(metavar="[ORDER]", help="Its id in `orders`; none: all that fit.")]

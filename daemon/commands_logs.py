@@ -9,7 +9,7 @@ from daemon.terminal import AsJson, DataDir, finish
 Follow = Annotated[bool, typer.Option("-f", "--follow", help="Go on with what is still to be written.")]
 Event = Annotated[str, typer.Option(metavar="NAME", help="Only this event: fill, refused, child_crashed.")]
 Symbol = Annotated[str, typer.Option(metavar="S", help="Only lines that name this symbol, exact case.")]
-Level = Annotated[str, typer.Option(metavar="LEVEL", help="This or worse: debug, info, warning, error.")]
+Level = Annotated[str, typer.Option("--level", metavar="LEVEL", help="This or worse: debug, info, warning, error.")]
 Since = Annotated[str, typer.Option(metavar="10m|TIME", help="The log's last 10m, or from an ISO time (UTC).")]
 Last = Annotated[int, typer.Option("-n", "--last", metavar="N", min=0, help="Only the last N; 0: all.")]
 

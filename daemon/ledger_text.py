@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -54,3 +55,20 @@ def rows_text(rows: Sequence[Any], empty: str) -> str:
     """Structs as a table, a column for each field."""
     plain = [to_builtins(row) for row in rows]
     return table(" ".join(plain[0]) if plain else "", [row.values() for row in plain], empty)
+
+
+def balanced(rows: Sequence[Any]) -> bool:
+    """Whether every ledger sums to zero, posted and pending."""
+    return all(Decimal(row.balance) == 0 and Decimal(row.pending) == 0 for row in rows)
+
+
+def trial_text(rows: Sequence[Any]) -> str:
+    """The trial balance and its verdict."""
+    wrong = [row.name for row in rows if not balanced([row])]
+    verdict = f"NOT BALANCED: {', '.join(wrong)}" if wrong else "balanced: every ledger sums to zero"
+    return f"{rows_text(rows, 'no ledgers')}\n\n{verdict}"
+
+
+def statement_text(rows: Sequence[Any]) -> str:
+    """Every account that was ever touched."""
+    return rows_text(rows, "no account was ever touched")

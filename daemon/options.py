@@ -1,11 +1,13 @@
 """What a run was asked to do: the options of `obid run` and `obid replay`, parsed and checked, nothing loaded yet."""
 
+import os
 import re
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
+from config.places import default_data_dir
 from daemon.errors import BadInput
 
 NS_PER_S = 1_000_000_000
@@ -20,6 +22,9 @@ BAR_S_MAX = 86_400
 """A bar is at most a day; the equities engine's daily window counts days itself."""
 SEED_MAX = 2**63 - 1
 """Seeds are kept in 64 signed bits, in the journal and on the wire."""
+DATA_DIR_VARIABLE = "OBID_DATA_DIR"
+ENV_FILE = Path(".env")
+"""Where settings may stand that are not on the command line; config.settings reads both."""
 JOURNAL_NAME = "journal.sqlite"
 """The journal in the data directory."""
 SEED_DEFAULT = 1
@@ -135,13 +140,18 @@ def parse_file(path: Path | None, field: str = "--config") -> Path | None:
     return path
 
 
-def parse_data_dir(path: Path | None) -> Path:
-    """The data directory, absolute; the platform's state directory when none was named."""
-    if path is None:
-        from config.settings import default_data_dir
+def parse_data_dir(path: Path | None, config: Path | None = None) -> Path:
+    """The data directory, absolute: the one named, else what the environment or a configuration file says.
 
-        path = default_data_dir()
-    path = path.expanduser().absolute()
+    The settings are only read where one of them can say something, because reading them takes as long as the rest of
+    `obid ctl`.
+    """
+    if path is None and (config is not None or DATA_DIR_VARIABLE in os.environ or ENV_FILE.is_file()):
+        from config.load import daemon_tables
+        from config.settings import load_settings
+
+        path = load_settings(tables=daemon_tables([config] if config else [])).data_dir
+    path = (path or default_data_dir()).expanduser().absolute()
     if path.exists() and not path.is_dir():
         raise BadInput("--data-dir", path, "is a file, and obid needs a directory")
     return path

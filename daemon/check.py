@@ -1,0 +1,72 @@
+"""`obid check`: what would run, line by line, and nothing is started, made or asked of a venue."""
+
+from config.profile import Profile, RiskLimits
+from daemon.configured import configure
+from daemon.lock import LOCK_NAME
+from daemon.options import Mode, RunOptions
+
+DATA = {
+    Mode.LIVE: "the real venue's market",
+    Mode.PAPER: "the real venue's market",
+    Mode.SHADOW: "the real venue's market",
+    Mode.SYNTHETIC: "Aleatoric, the generator",
+}
+ORDERS = {
+    Mode.LIVE: "the real venue: REAL MONEY",
+    Mode.PAPER: "the venue's own paper account",
+    Mode.SHADOW: "obid's matching engine; nothing leaves this machine",
+    Mode.SYNTHETIC: "obid's matching engine",
+}
+
+
+def lines_of(options: RunOptions) -> list[str]:
+    """The lines. Raises ConfigError for the first thing that is wrong."""
+    configured = configure(options)
+    state = "in use before" if (options.data_dir / LOCK_NAME).exists() else "would be made"
+    lines = [
+        f"mode: {options.mode}",
+        f"market data: {DATA[options.mode]}",
+        f"orders go to: {ORDERS[options.mode]}",
+        f"data directory: {options.data_dir} ({state})",
+        f"configuration file: {options.config or 'none, the packaged values hold'}",
+        f"log level: {configured.settings.log_level}",
+    ]
+    for profile in configured.profiles.values():
+        lines += [f"{profile.engine}: {line}" for line in profile_lines(profile)]
+    return [*lines, "ok: this would run"]
+
+
+def profile_lines(profile: Profile) -> list[str]:
+    """One engine: what it trades, when it enters and leaves, and what bounds it."""
+    signal, simulated = profile.signal, profile.simulated
+    tiers = [f"{name} {tier.z_entry:g}/{tier.z_exit:g}" for name, tier in profile.tiers.items()]
+    default = profile.tier_default
+    return [
+        f"venue {profile.venue}, {len(profile.symbols)} symbols: {' '.join(profile.symbols)}",
+        f"bars of {signal.bar_s} s, z over {signal.window_bars}, trend over {signal.trend_bars}"
+        f"{'' if signal.trend_gate else ' (gate off)'}, {'two-sided' if signal.allow_short else 'long only'}",
+        f"imbalance over {signal.obi_depth} levels beyond {signal.obi_theta:g}, at most {signal.obi_age_ms_max} ms old",
+        f"z to enter/leave: {default.z_entry:g}/{default.z_exit:g}" + (f"; {', '.join(tiers)}" if tiers else ""),
+        f"{signal.notional_usd} USD an entry, stop at {signal.stop_loss:.2%}, "
+        f"out after {signal.time_stop_rth_s} s in regular hours and {signal.time_stop_s} s otherwise",
+        *risk_lines(profile.risk),
+        *(
+            f"{name}: enter as {route.entry}, leave as {route.exit}, rest {route.lifetime_s} s, "
+            f"move {route.reprices_max} times; maker {profile.fees[name].maker_bps:g} bps, "
+            f"taker {profile.fees[name].taker_bps:g} bps"
+            for name, route in profile.routes.items()
+        ),
+        f"market data is stale after {profile.feed.stale_ms} ms",
+        f"simulated account: {simulated.cash_usd} USD, {simulated.latency_ms:g} ms away",
+    ]
+
+
+def risk_lines(risk: RiskLimits) -> list[str]:
+    """The gate's bounds."""
+    caps = ", ".join(f"{name} {cap}" for name, cap in risk.sector_caps.items())
+    return [
+        f"at most {risk.order_notional_usd_max} USD an order, {risk.symbol_cap_usd} a symbol, {risk.net_cap_usd} net",
+        f"halt at {risk.daily_loss_usd} USD lost in a day or {risk.drawdown_max:.2%} below the peak",
+        f"{risk.orders_per_minute} orders a minute, {risk.orders_burst} at once; session {risk.session}",
+        f"positions a sector: {risk.sector_cap_default}" + (f"; {caps}" if caps else ""),
+    ]

@@ -1,0 +1,47 @@
+"""What a run's options and configuration files add up to: settings and one profile for each engine, all checked."""
+
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from config.load import daemon_tables, load_profile, split_symbols
+from config.profile import EngineName, Profile
+from config.settings import SECRETS, Settings, load_settings
+from daemon.options import RunOptions
+
+
+class Configured(NamedTuple):
+    """Everything `obid run` needs to know before it touches anything."""
+
+    settings: Settings
+    profiles: dict[EngineName, Profile]  # in the order of the engines
+
+    def secrets(self) -> list[str]:
+        """Every secret value in use, so that the log can keep them out."""
+        values = [getattr(self.settings, name) for name in SECRETS]
+        return [value.get_secret_value() for value in values if value is not None]
+
+
+def configure(options: RunOptions) -> Configured:
+    """Read and check everything, touch nothing. Raises ConfigError for the first thing that is wrong."""
+    files = files_of(options)
+    engines = cast("tuple[EngineName, ...]", options.engines)  # parse_engines let nothing else through
+    settings = load_settings(
+        {"mode": options.mode.value, "data_dir": options.data_dir}, tables=daemon_tables(files), engines=engines
+    )
+    split = split_symbols(engines, options.symbols)
+    live = options.mode.value == "live"
+    profiles = {
+        engine: load_profile(engine, files, symbols=split[engine], cli=changes(options), live=live)
+        for engine in engines
+    }
+    return Configured(settings, profiles)
+
+
+def changes(options: RunOptions) -> dict[str, Any]:
+    """What the command line changes in every profile."""
+    return {} if options.bar_s is None else {"signal": {"bar_s": options.bar_s}}
+
+
+def files_of(options: RunOptions) -> tuple[Path, ...]:
+    """The operator's configuration files."""
+    return () if options.config is None else (options.config,)
