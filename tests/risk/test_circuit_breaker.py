@@ -92,6 +92,7 @@ def test_too_many_bad_readings_are_told_once_and_trip_nothing():
     assert trips[0].value == "10 bad readings in a row, the last was nan"
     assert breaker.tripped is None
     assert breaker.blind(LIMITS)
+    assert [watch([10_000] + [NAN] * count)[0].blind(LIMITS) for count in (9, 10)] == [False, True]
     seeing, _ = watch([10_000], breaker, at_ns=NOON_NS + 100 * MINUTE_NS)
     assert not seeing.blind(LIMITS)
 
@@ -108,6 +109,7 @@ def test_readings_of_one_moment_are_one_reading():
         breaker, trip = observe(breaker, LIMITS, 9_000 * USD, NOON_NS + 10 * MINUTE_NS + step)
         assert trip is None
     assert breaker.readings.count(9_000 * USD) == 1
+    assert LIMITS.confirm_gap_ns == 500_000_000, "half a beat of the actor that reads each second"
 
 
 def test_a_clock_that_goes_back_confirms_nothing():
@@ -161,6 +163,7 @@ def test_a_restart_keeps_the_baseline_and_the_latch():
 def test_a_withdrawal_is_no_loss_and_a_deposit_no_profit():
     breaker, _ = watch([10_000] * 3)
     less = shifted(breaker, -3_000 * USD)
+    assert less.readings == (7_000 * USD,) * 3
     assert watch([7_000] * 5, less, at_ns=NOON_NS + 100 * MINUTE_NS)[1] == []
     more = shifted(breaker, 5_000 * USD)
     assert [t.rule for t in watch([14_600] * 3, more, at_ns=NOON_NS + 100 * MINUTE_NS)[1]] == ["drawdown"]

@@ -19,7 +19,7 @@ from risk.order import OVER, OrderState
 from risk.rate import take
 from risk.rules import Case
 from risk.us_holidays import us_calendar
-from tests.risk.given import BTC, COST, KSHIB, PEPE, SOL
+from tests.risk.given import BTC, COST, KSHIB, MINUTE_NS, PEPE, SOL
 from venues.market import Side, TimeInForce
 
 USD = 1_000_000
@@ -391,7 +391,8 @@ def test_the_rate_is_used_up_by_what_passes_and_by_nothing_else():
     for number in range(2):
         verdict, state = judge(entry(1, id=f"i{number}", symbol=("BTC", "SOL")[number]), state, NOW_NS)
         assert isinstance(verdict, Approved)
-    assert refusal(entry(1, symbol="kSHIB", id="i3"), state) == "order_rate"
+    verdict = ask(entry(1, symbol="kSHIB", id="i3"), state)
+    assert (verdict.rule, verdict.value, verdict.bound) == ("order_rate", "next in 2000 ms", "30 a minute, 2 at once")
     assert passes(entry(1, symbol="kSHIB", id="i3"), state, NOW_NS + 2_000_000_000)
 
 
@@ -441,6 +442,12 @@ def test_what_is_unfilled_of_an_entry_may_move():
     ]  # fmt: skip
     assert after.under_way == MOVING.under_way
     assert after.rate != MOVING.rate
+
+
+def test_a_short_entry_moves_too():
+    short = replace(open_state(), under_way={"i1": resting(-200)})
+    assert passes(moved(-200), short)
+    assert refusal(moved(200), short) == "flip_guard"
 
 
 @pytest.mark.parametrize("wish", [moved(201), moved(-200), moved(200, intent_id="i2"), moved(200, symbol="SOL")])
@@ -503,6 +510,7 @@ def test_a_short_entry_is_under_way_with_its_sign():
 
 
 def test_an_approval_that_no_order_came_of_does_not_bar_its_symbol_for_ever():
+    assert ORDERLESS_NS_MAX == MINUTE_NS // 2
     _, state = judge(entry(), open_state(), NOW_NS)
     assert refusal(entry(id="i2"), state, NOW_NS + ORDERLESS_NS_MAX) == "flip_guard"
     verdict, after = judge(entry(id="i2"), state, NOW_NS + ORDERLESS_NS_MAX + 1)

@@ -69,5 +69,7 @@ def test_a_known_event_shuts_whatever_the_policy():
 
 
 def test_the_horizon_reaches_two_days():
+    assert HORIZON_NS == 2 * DAY_NS
+    assert not window(KNOWN, KNOWN.from_ns).degraded
     assert not window(KNOWN, KNOWN.until_ns - HORIZON_NS).degraded
     assert not window(KNOWN, KNOWN.until_ns - DAY_NS, horizon_ns=0).degraded
