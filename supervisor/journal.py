@@ -22,6 +22,9 @@ CREATE TABLE entries (
 ) STRICT;
 """
 OWNER_ONLY = 0o600
+DAMAGE = (sqlite3.Error, UnicodeDecodeError)
+"""What SQLite raises over a file that is not what it was; the second where its own complaint quotes broken text."""
+
 LINE_HEAD, LINE_CRC = '{"entry":', ',"crc":'
 BUSY_TIMEOUT_S = 5.0
 """A reader (obid ledger) may hold the file for a moment; a second writer is refused by the data directory's lock."""
@@ -52,7 +55,7 @@ def _connect(target: Path | str, path: Path, *, make: bool) -> sqlite3.Connectio
         db = sqlite3.connect(
             target, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, uri=not make
         )
-    except sqlite3.Error as error:
+    except DAMAGE as error:
         raise JournalDamaged(f"{path}: {error}") from error
     try:
         if make:
@@ -60,7 +63,7 @@ def _connect(target: Path | str, path: Path, *, make: bool) -> sqlite3.Connectio
         version = db.execute("PRAGMA user_version").fetchone()[0]
         if version != SCHEMA_VERSION:
             raise sqlite3.DatabaseError(f"schema version is {version}, this obid writes {SCHEMA_VERSION}")
-    except sqlite3.Error as error:
+    except DAMAGE as error:
         db.close()
         raise JournalDamaged(f"{path}: {error}") from error
     return db
@@ -86,7 +89,7 @@ class Journal:
         self.path = path
         try:
             row = connection.execute("SELECT seq, crc FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
-        except sqlite3.Error as error:
+        except DAMAGE as error:
             connection.close()
             raise JournalDamaged(f"{path}: {error}") from error
         self.seq: int = row[0] if row else 0
@@ -122,7 +125,7 @@ class Journal:
         except BaseException as error:
             if self._db.in_transaction:  # a full disk has rolled back by itself
                 self._db.execute("ROLLBACK")
-            if isinstance(error, sqlite3.Error):
+            if isinstance(error, DAMAGE):
                 raise JournalUnwritable(f"{self.path}: entry {self.seq + 1}: {error}") from error
             raise
         self.seq, self._crc = seq, crc
@@ -142,7 +145,7 @@ class Journal:
                 if crc != written:
                     raise JournalDamaged(f"{self.path}: entry {seq} ({kind}) has checksum {crc}, {written} was written")
                 yield entry
-        except sqlite3.Error as error:
+        except DAMAGE as error:
             raise JournalDamaged(f"{self.path}: after entry {expected}: {error}") from error
 
     def export(self, out: TextIO) -> int:

@@ -45,7 +45,8 @@ class Program:
         root = Supervisor(self.house.root, self.house)
         tree = asyncio.create_task(root.run(), name=self.house.root.name)
         try:
-            await asyncio.wait([tree, self._asked], return_when=asyncio.FIRST_COMPLETED)
+            waits: set[asyncio.Future[None] | asyncio.Future[str]] = {tree, self._asked}
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             if not tree.done():
                 await self._wind_down(tree, wind_down)
         finally:
@@ -54,7 +55,7 @@ class Program:
             for task in self._beside:
                 task.cancel()
             if self._beside:
-                await asyncio.wait(self._beside)
+                await asyncio.gather(*self._beside, return_exceptions=True)  # a view that broke is no reason to fail
         error = None if tree.cancelled() else tree.exception()
         if isinstance(error, SupervisorGaveUp):
             return Ending(str(error), error)
@@ -70,3 +71,5 @@ class Program:
         await asyncio.wait([work, tree], timeout=WIND_DOWN_S_MAX, return_when=asyncio.FIRST_COMPLETED)
         work.cancel()
         await asyncio.wait([work])
+        if not work.cancelled():
+            work.result()  # raises what went wrong: the tree is stopped, and then the program fails
