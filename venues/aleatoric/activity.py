@@ -1,5 +1,7 @@
 """The activity clock: the same hour is now dead, now frantic, and everything happens on that clock."""
 
+from math import fsum
+
 import numpy as np
 
 from venues.aleatoric.model import BLOCK_STEPS, HOURS, ClockShape
@@ -15,7 +17,7 @@ def intraday(shape: ClockShape, start_ns: int, cadence_ns: int) -> Floats:
     """The day's profile at each step of a block, of mean 1 over the day, straight between the middles of hours."""
     half = NS_PER_HOUR // 2
     since = start_ns + STEPS * cadence_ns - half
-    hours = np.array(shape.hours) * (HOURS / sum(shape.hours))
+    hours = np.array(shape.hours) * (HOURS / fsum(shape.hours))  # fsum: sum differs between Pythons
     hour = since // NS_PER_HOUR % HOURS
     share = (since % NS_PER_HOUR) / NS_PER_HOUR
     left = hours[hour]
@@ -41,7 +43,7 @@ def bursts(shape: ClockShape, stream: Stream, block: int, cadence_ns: int, steps
 
 def activity(shape: ClockShape, logs: Floats, profile: Floats, gain: Floats) -> Floats:
     """Activity at each step, from the rows of its log processes (unit variance each)."""
-    total = -0.5 * sum(std * std for std in shape.stds) + np.zeros(BLOCK_STEPS)
+    total = -0.5 * fsum(std * std for std in shape.stds) + np.zeros(BLOCK_STEPS)
     for row, std in zip(logs, shape.stds, strict=True):
         total += row * std
     return exp(total) * profile * gain

@@ -1,11 +1,13 @@
 """Trades: orders arrive on the activity clock, some of them as one-sided series (metaorders) that outlast the block."""
 
+from math import fsum
+
 import numpy as np
 from msgspec import Struct
 
 from venues.aleatoric.activity import NS_PER_S, STEPS
 from venues.aleatoric.model import BLOCK_STEPS, FlowShape, State, SymbolModel
-from venues.aleatoric.transforms import exp, exponentials, log, log_of, paretos, poissons, quick_normals
+from venues.aleatoric.transforms import exp, exponentials, log, paretos, poissons, quick_normals
 from venues.aleatoric.words import Floats, Ints, Lane, Stream
 
 ORDERS_PER_STEP_MAX = 24  # starts in one step: a burst at its peak is far below
@@ -34,8 +36,8 @@ class Arrivals(Struct):
 def children_mean(shape: FlowShape) -> float:
     """Mean number of trades in one arrival."""
     ranks = np.arange(1, shape.children_max + 1, dtype=np.float64)
-    reach = exp(-shape.children_tail * np.array([log_of(rank / CHILDREN_MIN) for rank in ranks]))  # P(2 X >= rank)
-    series = float(sum(np.minimum(reach, 1.0).tolist()))
+    reach = exp(-shape.children_tail * log(ranks / CHILDREN_MIN))  # P(2 X >= rank)
+    series = fsum(np.minimum(reach, 1.0).tolist())
     return 1.0 + shape.metaorder_chance * (series - 1.0)
 
 

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from fractions import Fraction
+from math import ceil
 from typing import Literal
 
 from msgspec import Struct, field
@@ -21,7 +22,8 @@ class ClockShape(Struct, frozen=True, kw_only=True):
     """The activity clock: how unevenly things happen. Its mean is 1."""
 
     taus_s: tuple[float, float, float] = (15.0, 400.0, 3600.0)  # half-minute flurries, regimes, the hour's mood
-    stds: tuple[float, float, float] = (0.50, 0.40, 0.35)  # of the log of activity, for each of these
+    stds: tuple[float, float, float] = (0.50, 0.40, 0.30)  # of the log of activity, for each of these
+    factor_share: float = 0.6  # of the variance of each is the whole market's
     burst_every_s: float = 900.0
     burst_length_s: float = 12.0
     burst_gain: float = 6.0
@@ -37,7 +39,7 @@ class PriceShape(Struct, frozen=True, kw_only=True):
 
     jump_share: float = 0.15  # of the variance comes from Merton jumps
     jumps_per_h: float = 20.0
-    factor_share: float = 0.35  # of the diffusion's variance is the whole market's
+    factor_share: float = 0.65  # of the diffusion's variance is the whole market's
     follow_s: float = 1.0  # the quotes aim at the hidden price smoothed over this
     moves_per_step: float = 0.09  # chance that quotes move in a step of mean activity
     moves_trade_gain: float = 1.5  # a step with trades is this much likelier to move, relative
@@ -111,6 +113,16 @@ class SymbolModel(Struct, frozen=True, kw_only=True):
     price: PriceShape = PriceShape()
     book: BookShape = BookShape()
     flow: FlowShape = FlowShape()
+
+    @property
+    def ticks_deep(self) -> int:
+        """The lowest best bid below which all levels still have a positive price."""
+        return ceil((self.levels + 2) * self.book.level_gap_ticks)
+
+    @property
+    def ticks_min(self) -> int:
+        """The lowest price of the market; it starts at twice that at least."""
+        return self.ticks_deep + self.book.spread_floor_ticks + 1
 
     @property
     def stream(self) -> str:

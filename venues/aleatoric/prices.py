@@ -12,13 +12,12 @@ from msgspec import Struct
 
 from venues.aleatoric.activity import NS_PER_S, STEPS
 from venues.aleatoric.book import standing_back
-from venues.aleatoric.model import BLOCK_STEPS, LEVELS, PriceShape, State, SymbolModel
+from venues.aleatoric.model import BLOCK_STEPS, PriceShape, State, SymbolModel
 from venues.aleatoric.transforms import exp_of, first_order, normals
 from venues.aleatoric.words import Floats, Ints, Lane, Marks, Stream
 
 FRACTION_BITS = 16
 FRACTION = 1 << FRACTION_BITS
-TICKS_MIN = 8 * LEVELS  # the hidden price is reflected here, so that all bid levels stay positive
 GAP_MAX = 4.0  # the book cannot lean more than this many usual moves
 _SECONDS_PER_HOUR = 3600.0
 
@@ -36,11 +35,12 @@ class Path(Struct):
 class Pricer:
     """Makes the prices of one symbol."""
 
-    __slots__ = ("_follow", "_model", "_step_s", "_stream")
+    __slots__ = ("_floor", "_follow", "_model", "_step_s", "_stream")
 
     def __init__(self, model: SymbolModel, stream: Stream) -> None:
         self._model, self._stream = model, stream
         self._step_s = model.cadence_ns / NS_PER_S
+        self._floor = model.ticks_min
         self._follow = exp_of(-self._step_s / model.price.follow_s)
 
     def path(self, state: State, shocks: Floats, activity: Floats, traded: Marks) -> Path:
@@ -49,7 +49,8 @@ class Pricer:
         std = self._step_ticks(state.latent >> FRACTION_BITS)
         usual = max(1.0, std / sqrt(shape.moves_per_step))
         leaps = self._jumps(state.block, activity, std)
-        latent = hidden(state.latent, shocks * np.sqrt(activity) * (std * sqrt(1.0 - shape.jump_share)) + leaps)
+        diffusion = shocks * np.sqrt(activity) * (std * sqrt(1.0 - shape.jump_share))
+        latent = hidden(state.latent, diffusion + leaps, self._floor * FRACTION)
         behind = smoothed(state, latent, self._follow)
         draws = self._stream.chances(state.block, Lane.MOVES, 2 * BLOCK_STEPS).reshape(2, -1)
         chance = shape.moves_per_step * np.sqrt(activity) * np.where(traded, 1.0 + shape.moves_trade_gain, 1.0)
@@ -86,13 +87,14 @@ class Pricer:
         low = quote - (model.book.spread_floor_ticks - 1) // 2
         state.bid_lag, state.ask_lag = int(bid_lag[-1]), int(ask_lag[-1])
         state.back_ticks = (int(backs[0, -1]), int(backs[1, -1]))
-        return low - whole(bid_lag) - backs[0], low + model.book.spread_floor_ticks + whole(ask_lag) + backs[1]
+        bid = np.maximum(low - whole(bid_lag) - backs[0], model.ticks_deep)
+        return bid, low + model.book.spread_floor_ticks + whole(ask_lag) + backs[1]
 
 
-def hidden(start: int, changes: Floats) -> Ints:
-    """The hidden price after each step, in ticks / 2^16, from its changes in ticks."""
-    floor = TICKS_MIN * FRACTION
-    result: Ints = floor + np.abs(start + np.cumsum(np.rint(changes * FRACTION).astype(np.int64)) - floor)
+def hidden(start: int, changes: Floats, floor: int) -> Ints:
+    """The hidden price after each step from its changes in ticks; reflected at the floor, it stays positive."""
+    steps = np.cumsum(np.rint(changes * FRACTION).astype(np.int64))
+    result: Ints = floor + np.abs(start + steps - floor)
     return result
 
 

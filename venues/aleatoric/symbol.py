@@ -83,11 +83,13 @@ class Reactor:
 
     def _processes(self) -> tuple[Floats, Floats]:
         """The hidden price's shocks and the carried processes (clocks, pressures, facade), all of unit variance."""
-        state, price = self.state, self.model.price
+        state, price, clock = self.state, self.model.price, self.model.clock
         own = self._stream.shorts(state.block, Lane.SHOCKS, (PROCESSES + 1) * BLOCK_STEPS)
         noises = quick_normals(own).reshape(-1, BLOCK_STEPS)
-        market = quick_normals(self._factor.shorts(state.block, Lane.FACTOR, BLOCK_STEPS))
-        shocks = noises[-1] * sqrt(1.0 - price.factor_share) + market * sqrt(price.factor_share)
+        market = self._factor.shorts(state.block, Lane.FACTOR, (CLOCKS + 1) * BLOCK_STEPS)
+        factors = quick_normals(market).reshape(-1, BLOCK_STEPS)
+        shocks = shared(noises[-1], factors[-1], price.factor_share)
+        noises[:CLOCKS] = shared(noises[:CLOCKS], factors[:CLOCKS], clock.factor_share)
         pressures = noises[CLOCKS : CLOCKS + PRESSURES]
         pressures *= sqrt(1.0 - price.pressure_informed * price.pressure_informed)
         pressures += shocks * price.pressure_informed
@@ -148,7 +150,17 @@ class Reactor:
         return Fills(*(np.concatenate(pair) for pair in pairs))
 
 
+def shared(own: Floats, market: Floats, share: float) -> Floats:
+    """A mix of one's own noise and the market's, of variance 1, in which the market has this share of the variance."""
+    return own * sqrt(1.0 - share) + market * sqrt(share)
+
+
 def first_state(model: SymbolModel) -> State:
     """The state before the first block: calm, at the initial price."""
     quote = round(model.price_initial / model.tick)
+    if quote < 2 * model.ticks_min:
+        raise ValueError(
+            f"price_initial of {model.symbol} is {model.price_initial}, which is {quote} ticks of {model.tick};"
+            f" {2 * model.ticks_min} ticks at least leave room for {model.levels} levels"
+        )
     return State(latent=quote * FRACTION + FRACTION // 2, quote=quote)

@@ -1,12 +1,13 @@
 """From uniform numbers to distributions, with the same bits on every machine.
 
-numpy's log and exp may differ in the last bit between processors and versions (it picks SIMD code at run time), and its
-sums may change their order. So everything here, and everything in the model, is made of steps that IEEE 754 fixes
-exactly: elementwise + - * / sqrt, rounding, frexp and ldexp, comparisons, and integer arithmetic. Nothing needs to be
-snapped to a grid to agree, and prices and sizes leave the model as whole ticks and lots anyway.
+numpy's log and exp may differ in the last bit between processors and versions (it picks SIMD code at run time), and
+its sums may change their order; Python's own sum of floats changed in 3.12. So everything here, and everything in the
+model, is made of steps that IEEE 754 fixes exactly: elementwise + - * / sqrt, rounding, frexp and ldexp, comparisons,
+and integer arithmetic. Nothing needs to be snapped to a grid to agree, and prices and sizes leave the model as whole
+ticks and lots anyway.
 """
 
-from math import factorial
+from math import factorial, fsum, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,8 +112,7 @@ _SHORTS = 1 << 16
 def _short_table() -> Floats:
     """A normal for each number of 16 bits, of variance 1 in all."""
     table = normals((np.arange(_SHORTS) + 0.5) / _SHORTS)
-    total = np.cumsum(table * table)[-1]  # one after the other: a sum may be ordered differently elsewhere
-    result: Floats = table * np.sqrt(_SHORTS / total)
+    result: Floats = table * sqrt(_SHORTS / fsum((table * table).tolist()))
     return result
 
 

@@ -1,0 +1,213 @@
+"""Blocks of one symbol: the same bytes from any start, honest books for any model, and a market that looks real."""
+
+import json
+import sys
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from venues.aleatoric.model import BLOCK_STEPS, State, SymbolModel
+from venues.aleatoric.presets import LARGE_TICK, PRESETS, SMALL_TICK, display_tick, in_market, perpetual
+from venues.aleatoric.symbol import Block, Reactor
+
+START_NS = 1_757_030_400_000_000_000
+SHARED = Path(__file__).resolve().parents[3] / "shared"
+GOLDEN = {
+    "hyperliquid_perp_btc": "90b092070fce0a028d3f2e02b7a3476216ba7f64f3da286c33fcc39ba6a38e10",
+    "hyperliquid_perp_wlfi": "4dede6da0d2afecac41329eb66d5c44533c30b5b4bc71dc8a62cc862b32199d3",
+}
+
+
+def blocks(reactor: Reactor, count: int) -> list[Block]:
+    first = reactor.state.block
+    length_ns = BLOCK_STEPS * reactor.model.cadence_ns
+    return [reactor.next_block(START_NS + (first + index) * length_ns) for index in range(count)]
+
+
+def digest(made: list[Block]) -> str:
+    total = sha256()
+    for block in made:
+        for name in block.__struct_fields__[1:]:
+            total.update(np.ascontiguousarray(getattr(block, name), "<i8").tobytes())
+    return total.hexdigest()
+
+
+@pytest.mark.parametrize("preset", sorted(GOLDEN))
+def test_three_blocks_are_what_they_always_were(preset):
+    assert digest(blocks(Reactor(PRESETS[preset], seed=42), 3)) == GOLDEN[preset]
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_a_saved_state_goes_on_with_the_same_bytes(preset):
+    whole = Reactor(PRESETS[preset], seed=5)
+    blocks(whole, 2)
+    saved = msgspec.json.encode(whole.state)
+    resumed = Reactor(PRESETS[preset], seed=5, state=msgspec.json.decode(saved, type=State))
+    assert digest(blocks(whole, 2)) == digest(blocks(resumed, 2))
+
+
+def test_a_path_alone_is_the_path_of_the_blocks():
+    with_books, alone = (Reactor(PRESETS["hyperliquid_perp_wlfi"], seed=5) for _ in range(2))
+    for made in blocks(with_books, 3):
+        path = alone.next_path(START_NS + made.index * BLOCK_STEPS * alone.model.cadence_ns)
+        assert (path.bid == made.ticks[0, :, 0]).all()
+        assert (path.ask == made.ticks[1, :, 0]).all()
+
+
+def check(model: SymbolModel, made: Block, before: np.ndarray | None) -> np.ndarray:
+    """All that must be true of a block; returns its last prices."""
+    bids, asks = made.ticks
+    assert (bids[:, 0] < asks[:, 0]).all()
+    assert (np.diff(bids, axis=1) < 0).all()
+    assert (np.diff(asks, axis=1) > 0).all()
+    assert bids.min() >= 1
+    assert made.lots.min() >= 1
+    assert (made.lots * model.size_fraction[0] / model.size_fraction[1]).max() < 1e12
+    assert made.age_ns.min() >= 0
+    assert made.age_ns.max() < model.cadence_ns
+    assert (np.diff(made.trade_ns) >= 0).all()
+    assert (made.trade_ns // model.cadence_ns == made.trade_step).all()
+    assert made.trade_lots.min(initial=1) >= 1
+    shown = np.concatenate([made.ticks[:, :1] if before is None else before[:, None], made.ticks[:, :-1]], axis=1)
+    side = (made.trade_sign > 0).astype(int)
+    assert (shown[side, made.trade_step] == made.trade_ticks[:, None]).any(axis=1).all()
+    return made.ticks[:, -1]
+
+
+models = st.builds(
+    lambda base, spread, trades, fields: replace(in_market(base, spread, trades), **fields),
+    st.sampled_from([LARGE_TICK, SMALL_TICK]),
+    st.floats(1, 60),
+    st.floats(0.01, 30),
+    st.fixed_dictionaries(
+        {
+            "price_initial": st.integers(500, 10**7).map(lambda ticks: ticks * Decimal("0.01")),
+            "tick": st.just(Decimal("0.01")),
+            "volatility_annual": st.floats(0.01, 8),
+            "touch_usd": st.floats(100, 1e6),
+            "levels": st.sampled_from([1, 2, 5, 20]),
+        }
+    ),
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(models, st.integers(0, 2**64 - 1))
+def test_no_book_of_any_model_is_crossed_empty_or_off_its_grid(model, seed):
+    reactor, before = Reactor(model, seed), None
+    for made in blocks(reactor, 2):
+        before = check(model, made, before)
+
+
+def test_a_price_without_room_for_its_levels_is_refused():
+    with pytest.raises(ValueError, match="price_initial of SOL"):
+        Reactor(replace(LARGE_TICK, symbol="SOL", price_initial=Decimal("0.3")), 7)
+
+
+def test_a_market_near_zero_is_reflected_and_stays_honest():
+    model = replace(LARGE_TICK, price_initial=Decimal("0.60"), volatility_annual=40.0)
+    reactor, before = Reactor(model, 3), None
+    for made in blocks(reactor, 20):
+        before = check(model, made, before)
+
+
+def imbalance(block: Block, levels: int) -> np.ndarray:
+    bid, ask = block.lots[:, :, :levels].sum(axis=2)
+    return (bid - ask) / (bid + ask)
+
+
+@pytest.mark.parametrize("preset", ["hyperliquid_perp_btc", "hyperliquid_perp_eth", "hyperliquid_perp_sol"])
+def test_imbalance_predicts_the_next_second_but_not_too_well(preset):
+    made = blocks(Reactor(PRESETS[preset], seed=11), 12)
+    rho = np.concatenate([imbalance(block, 20)[:-2] for block in made])
+    mids = [block.ticks[:, :, 0].sum(axis=0) / 2 for block in made]
+    ahead = np.concatenate([mid[2:] - mid[:-2] for mid in mids])
+    assert 0.03 < np.corrcoef(rho, ahead)[0, 1] ** 2 < 0.35
+
+
+def test_symbols_move_together():
+    first, second = (
+        np.concatenate([block.ticks[0, ::109, 0] for block in blocks(Reactor(PRESETS[name], seed=3), 40)])
+        for name in ("hyperliquid_perp_btc", "hyperliquid_perp_eth")
+    )
+    assert 0.25 < np.corrcoef(np.diff(np.log(first)), np.diff(np.log(second)))[0, 1] < 0.9
+
+
+def test_volatility_is_what_the_model_says():
+    model = PRESETS["hyperliquid_perp_sol"]
+    variances = []
+    for seed in range(4):
+        reactor = Reactor(model, seed)
+        length_ns = BLOCK_STEPS * model.cadence_ns
+        paths = [reactor.next_path(START_NS + index * length_ns) for index in range(153)]
+        minutes = np.concatenate([path.bid + path.ask for path in paths])[::109]
+        variances.append(np.diff(np.log(minutes)).var() * model.year_s / (109 * model.cadence_ns / 1e9))
+    assert 0.9 < np.mean(variances) ** 0.5 / model.volatility_annual < 1.1
+
+
+@pytest.mark.parametrize(
+    ("price", "tick", "shown"),
+    [("66372", "0.1", "1"), ("1919.7", "0.01", "0.1"), ("0.005984", "0.000001", "0.000001"), ("206", "0.001", "0.01")],
+)
+def test_displayed_prices_have_five_figures(price, tick, shown):
+    assert display_tick(Decimal(price), Decimal(tick), 5) == Decimal(shown)
+    assert display_tick(Decimal(price), Decimal(tick), None) == Decimal(tick)
+
+
+def test_the_shape_follows_the_spread():
+    assert perpetual(1, 1.0).book.spread_extra_ticks == 0
+    wide = perpetual(8, 0.1).book
+    assert wide.spread_floor_ticks + wide.spread_extra_ticks == 8
+
+
+def canonical(model: SymbolModel, made: list[Block], name: str) -> None:
+    """Write blocks as the pair of files that the realism judge reads."""
+    pl = pytest.importorskip("polars")
+    starts = START_NS + np.arange(len(made)) * BLOCK_STEPS * model.cadence_ns
+    rows = np.arange(1, BLOCK_STEPS + 1) * model.cadence_ns
+    kind = pl.Array(pl.Float64, model.levels)
+    book = {"ts": np.concatenate([start + rows - block.age_ns for start, block in zip(starts, made, strict=True)])}
+    for side, word in enumerate(("bid", "ask")):
+        for what, unit in (("ticks", model.tick), ("lots", model.lot)):
+            values = np.concatenate([getattr(block, what)[side] for block in made]) * float(unit)
+            book[f"{word}_{'px' if what == 'ticks' else 'sz'}"] = pl.Series(values, dtype=kind)
+    pl.DataFrame(book).write_parquet(f"{name}.book.parquet")
+    trades = {
+        "ts": np.concatenate([start + block.trade_ns for start, block in zip(starts, made, strict=True)]),
+        "px": np.concatenate([block.trade_ticks for block in made]) * float(model.tick),
+        "sz": np.concatenate([block.trade_lots for block in made]) * float(model.lot),
+        "side": np.concatenate([block.trade_sign for block in made]).astype(np.int8),
+    }
+    pl.DataFrame(trades).write_parquet(f"{name}.trades.parquet")
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(
+    ("preset", "least"),
+    [
+        ("hyperliquid_perp_btc", 55),
+        ("hyperliquid_perp_eth", 57),
+        ("hyperliquid_perp_sol", 57),
+        ("hyperliquid_perp_wlfi", 50),
+    ],
+)
+def test_the_judge_of_realism_finds_most_of_its_facts(preset, least, tmp_path, monkeypatch):
+    bands = SHARED / "realism" / "bands_hl.json"
+    if not bands.exists():
+        pytest.skip("../shared/realism is not beside this checkout: no captures to compare with")
+    monkeypatch.syspath_prepend(str(bands.parent))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    realism = pytest.importorskip("realism")
+    model = PRESETS[preset]
+    canonical(model, blocks(Reactor(model, seed=2025), 4), str(tmp_path / preset))
+    inside, judged, missed = realism.judge(json.loads(bands.read_text()), str(tmp_path / preset))
+    assert judged == 67
+    misses = [f"{name} {value:.4g}, {low:.4g} to {high:.4g}" for name, value, low, _, high in missed]
+    assert inside >= least, "\n".join(misses)
