@@ -1,6 +1,6 @@
 """Transforms against the machine's own functions, which may be wrong in the last bit but not in the first ten."""
 
-from math import exp, log, sqrt
+from math import exp, log
 from statistics import NormalDist
 
 import numpy as np
@@ -61,7 +61,3 @@ def test_first_order_is_the_recursion_it_stands_for():
     for step in range(300):
         x = keeps * x + noises[:, step]
         assert np.allclose(rows[:, step], x, rtol=1e-12, atol=1e-12)
-
-
-def test_powers_of_constants():
-    assert abs(transforms.power_of(2.0, 0.5) - sqrt(2)) < 1e-15

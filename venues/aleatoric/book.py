@@ -147,8 +147,9 @@ class Ladder:
         return low + (noise * width >> 8)
 
     def lots(self, block: int, prices: Ints, leaning: Floats, shown: Ints) -> Ints:
-        """Sizes of all levels in lots; `leaning` has a row for each row of the shape's leans,
-        `shown` the step whose flicker is shown.
+        """Sizes of all levels in lots.
+
+        `leaning` has a row for each row of the shape's leans, `shown` is the step whose flicker each step shows.
         """
         steps = (block * BLOCK_STEPS + STEPS).astype(np.uint32)
         keys = price_keys(prices, self._salts)

@@ -63,11 +63,6 @@ def log_of(x: float) -> float:
     return float(log(np.array([x]))[0])
 
 
-def power_of(base: float, exponent: float) -> float:
-    """base^exponent of one positive number, for constants."""
-    return exp_of(exponent * log_of(base))
-
-
 # Wichura 1988, algorithm AS 241 (PPND16): inverse normal to 1 part in 10^16. Highest power first.
 _CENTRE_OVER = (2509.0809287301226727, 33430.575583588128105, 67265.770927008700853, 45921.953931549871457,
                 13731.693765509461125, 1971.5909503065514427, 133.14166789178437745, 3.3871328727963666080)  # fmt: skip
