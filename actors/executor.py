@@ -30,6 +30,10 @@ class ExecutorMind:
         self.expires = expires
         self.waiting: dict[str, OrderRequest] = {}
 
+    def withdraw(self, order_id: str) -> bool:
+        """Whether an order was still waiting for the disk; it is not sent then."""
+        return self.waiting.pop(order_id, None) is not None
+
     def plan(self, approved: Approved[Any]) -> OrderPlanned:
         """The order that an approved intent or reprice asks for, waiting to be journaled."""
         wish = approved.wish
@@ -72,6 +76,7 @@ class Executor:
     def __init__(self, mind: ExecutorMind, venue: Venue):
         self.mind = mind
         self.venue = venue
+        self.unanswered: dict[str, asyncio.Event] = {}  # orders on their way to the venue
 
     async def run(self, post: Post) -> None:
         """Carry out what was approved."""
@@ -92,11 +97,13 @@ class Executor:
             post.spawn(self._cancel(post, message.wish))
 
     async def _send(self, post: Post, order: OrderRequest) -> None:
+        self.unanswered[order.id] = asyncio.Event()
         if order.replaces:
             post.say(CancelSent(order.engine, order.replaces, post.clock.now_ns()))
             await self._ask(post, order, self.venue.replace(order))
         else:
             await self._ask(post, order, self.venue.submit(order))
+        self.unanswered.pop(order.id).set()
 
     async def _ask(self, post: Post, order: OrderRequest, answer: Awaitable[Verdict]) -> None:
         try:
@@ -108,7 +115,12 @@ class Executor:
             post.say(Unanswered(order.engine, order.id, fence_ns, f"{type(error).__name__}: {error}", now_ns))
 
     async def _cancel(self, post: Post, wish: Cancel) -> None:
-        """A cancel whose answer is lost leaves the order CANCELLING; the reconciler asks what became of it."""
+        """Cancel, but not before the venue has the order. A lost answer is doubt: the reconciler asks what became of it."""
+        if self.mind.withdraw(wish.order_id):
+            post.say(Cancelled(wish.engine, wish.order_id, wish.symbol, 0, "withdrawn", post.clock.now_ns()))
+            return
+        if (under_way := self.unanswered.get(wish.order_id)) is not None:
+            await under_way.wait()
         post.say(CancelSent(wish.engine, wish.order_id, post.clock.now_ns()))
         try:
             async with asyncio.timeout(ANSWER_S_MAX):

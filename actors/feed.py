@@ -14,28 +14,42 @@ STALENESS_CHECK_S = 1.0
 """How often ages are looked at: a fifteenth of the usual bound, so a verdict is at most 7 % late."""
 
 
+class Stream:
+    """One symbol's market data: the stamps of its last good book, and the last verdict on its age."""
+
+    __slots__ = ("at_ns", "fresh", "received_ns")
+
+    def __init__(self) -> None:
+        self.at_ns = 0
+        self.received_ns = 0
+        self.fresh = False
+
+
 class FeedMind:
     """Judges books: in order, two-sided, not crossed; and knows how long each symbol has been silent."""
 
-    def __init__(self, engine: str, symbols: Sequence[str], stale_ms: int):
+    def __init__(self, engine: str, symbols: Sequence[str], stale_ms: int, books: dict[str, int] | None = None):
         self.engine = engine
         self.stale_ns = stale_ms * NS_PER_MS
-        self.at_ns = dict.fromkeys(symbols, 0)  # venue's stamp of the last good book
-        self.received_ns = dict.fromkeys(symbols, 0)
-        self.fresh = dict.fromkeys(symbols, False)
+        self.streams = {symbol: Stream() for symbol in symbols}
+        self.books = {} if books is None else books  # heard by symbol, good or bad
+        for symbol in symbols:
+            self.books.setdefault(symbol, 0)
 
     def hear(self, book: Book) -> Book | BookRefused:
         """The book itself if it can be acted on, else why not. The tick path: one look at each touch."""
         symbol = book.symbol
         bids, asks = book.bids, book.asks
+        self.books[symbol] += 1
+        stream = self.streams[symbol]
         if not bids or not asks:
             return self._refuse(book, "one_sided" if bids or asks else "empty")
         if bids[0].price >= asks[0].price:
             return self._refuse(book, "crossed")
-        if book.at_ns < self.at_ns[symbol]:
+        if book.at_ns < stream.at_ns:
             return self._refuse(book, "backwards")
-        self.at_ns[symbol] = book.at_ns
-        self.received_ns[symbol] = book.received_ns
+        stream.at_ns = book.at_ns
+        stream.received_ns = book.received_ns
         return book
 
     def _refuse(self, book: Book, reason: str) -> BookRefused:
@@ -43,12 +57,12 @@ class FeedMind:
 
     def check_ages(self, now_ns: int) -> Iterable[StreamState]:
         """Say which streams went stale or came back since the last look."""
-        for symbol, received_ns in self.received_ns.items():
-            age_ns = now_ns - received_ns
-            fresh = received_ns > 0 and age_ns <= self.stale_ns
-            if fresh != self.fresh[symbol]:
-                self.fresh[symbol] = fresh
-                age_ms = age_ns // NS_PER_MS if received_ns else 0
+        for symbol, stream in self.streams.items():
+            age_ns = now_ns - stream.received_ns
+            fresh = stream.received_ns > 0 and age_ns <= self.stale_ns
+            if fresh != stream.fresh:
+                stream.fresh = fresh
+                age_ms = age_ns // NS_PER_MS
                 yield StreamState(self.engine, symbol, fresh, age_ms, now_ns)
 
 
@@ -66,7 +80,7 @@ class Feed:
 
     async def run(self, post: Post) -> None:
         """Carry."""
-        for symbol in self.mind.at_ns:
+        for symbol in self.mind.streams:
             bars = await self.venue.history(symbol, self.history.interval_ns, self.history.bars)
             post.say(BarHistory(post.engine, symbol, tuple(bars)))
         post.ready()

@@ -230,3 +230,24 @@ class BreakerChanged(Struct, frozen=True):
     engine: str
     breaker: Breaker
     at_ns: int
+
+
+class OrderFaulted(Struct, frozen=True):
+    """Something was said of an order that cannot be: the order stays as it was, and a person should look."""
+
+    engine: str
+    order_id: str
+    error: str
+    at_ns: int
+
+
+class RunStarted(Struct, frozen=True, kw_only=True):
+    """The first record of every run in the journal."""
+
+    number: int  # of runs on this data directory, from 1
+    run_id: str
+    mode: str
+    seed: int
+    version: str
+    engines: tuple[str, ...]
+    at_ns: int

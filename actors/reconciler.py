@@ -35,6 +35,9 @@ GRACE_S = 2.0
 OVERLAP_S = 60.0
 """Fills are asked for again from this long before the last look: the ledger knows those it has."""
 
+FILLS_KEPT_MAX = 10_000
+"""Ids remembered, so that what the account stream told is not told again; the ledger would know it anyway."""
+
 LIVE = (OrderState.PLANNED, OrderState.SENT, OrderState.RESTING, OrderState.CANCELLING, OrderState.UNKNOWN)
 
 
@@ -93,8 +96,9 @@ class Reconciler:
         Hears(Restated),
         Hears(OrderChanged),
         Hears(PositionChanged),
+        Hears(Fill),
         Hears(ChildStarted),
-        Hears(Tick, size_max=1),
+        Hears(Tick),
     )
     says: ClassVar[tuple[type, ...]] = (Reconciled, Drift, Fill, Accepted, Cancelled, Rejected, Cancel)
 
@@ -104,6 +108,7 @@ class Reconciler:
         self.looked_ns = opened_ns
         self.verdict: Reconciled | None = None
         self.adopted = 0
+        self.heard: dict[str, None] = {}  # ids of fills that the ledger has been told
 
     async def run(self, post: Post) -> None:
         """Look when it is time to."""
@@ -123,11 +128,19 @@ class Reconciler:
         if isinstance(message, OrderChanged | PositionChanged):
             self.mind.hear(message)
             return False
+        if isinstance(message, Fill):
+            self._remember(message)
+            return False
         if isinstance(message, ChildStarted):
             if message.child.startswith("ledger"):
                 self.mind.forget()
             return message.engine == post.engine and message.restarts > 0
         return isinstance(message, Tick) or (isinstance(message, Restated) and message.child in (post.name, "ledger"))
+
+    def _remember(self, fill: Fill) -> None:
+        self.heard[fill.id] = None
+        if len(self.heard) > FILLS_KEPT_MAX:
+            del self.heard[next(iter(self.heard))]
 
     async def _look(self, post: Post) -> bool:
         """Ask, compare, act. True: something is suspect, look again after the grace."""
@@ -140,7 +153,9 @@ class Reconciler:
             self._say_verdict(post, ok=False, reason=f"{type(error).__name__}: {error}")
             return False
         for fill in fills:
-            post.say(fill)
+            if fill.id not in self.heard:
+                self._remember(fill)
+                post.say(fill)
         while batch := post.mailbox.take():  # what the ledger said while the venue was asked
             for message in batch:
                 self._hear(post, message)

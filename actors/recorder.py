@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Protocol
 
+from supervisor.mailbox import Hears
 from supervisor.messages import Tick
 
 
@@ -21,6 +22,8 @@ class Sink(Protocol):
 class Recorder:
     """The mind; what it hears is decided by the graph, which tells it all that anybody says."""
 
+    hears: ClassVar[tuple[Hears, ...]] = (Hears(Tick),)
+    says: ClassVar[tuple[type, ...]] = ()
     every_s: ClassVar[float] = 1.0  # a follower of the log waits at most this long
 
     def __init__(self, sinks: Sequence[Sink]):

@@ -146,7 +146,7 @@ def graph() -> None:
     """Draw the actor graph as Mermaid, from the table that routes its messages."""
 
     def work() -> int:
-        from daemon.graph import mermaid
+        from daemon.diagram import mermaid
 
         typer.echo(mermaid())
         return 0

@@ -18,6 +18,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     ended_ns: int  # on the run's own clock
     reason: str  # why it ended: time is up, end of data, SIGTERM, gave up ...
     books: int
+    books_by_symbol: dict[str, int]
     bars: int
     intents: int
     approved: int

@@ -62,6 +62,7 @@ ARGS: dict[str, type[Struct]] = {
     **dict.fromkeys(("pause", "resume", "reduce", "halt", "flatten"), Ordered),
     "cancel": CancelOrders,
     "restart": Restart,
+    "crash": Restart,
     "explain": Explain,
     "subscribe": Subscribe,
     "stop": Stop,

@@ -26,6 +26,11 @@ def new_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
+def now_ns() -> int:
+    """The machine's time, for those who must know it before there is a clock."""
+    return time.time_ns()
+
+
 def run_wall(main: Callable[[Clock], Coroutine[Any, Any, T]], epoch_ns: int | None = None, speed: float = 1.0) -> T:
     """Run a program in real time; a made market may start at another time (`epoch_ns`) and run faster (`speed`)."""
     with asyncio.Runner(loop_factory=new_loop) as runner:

@@ -1,0 +1,397 @@
+"""Ledger: the one owner of what is true: money, positions, orders and latches, all folded from the journal.
+
+A message becomes records, the records are folded, and when they are on disk the others are told: position first, then
+money, then the order, so that nobody hears "filled" while believing to be flat. A restart folds the same records.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import msgspec
+from msgspec import Struct
+
+from actors.messages import (
+    BalanceChanged,
+    BreakerChanged,
+    CancelSent,
+    Journaled,
+    OrderChanged,
+    OrderFaulted,
+    OrderPlanned,
+    PositionChanged,
+    Restated,
+    RunStarted,
+    TradingState,
+    Unanswered,
+)
+from risk.ledger.books import Books
+from risk.ledger.postings import Deposit, Entry, Event, Release, Reserve
+from risk.order import LiveOrder, OrderEvent, OrderFault, OrderState, apply, inherit_fill, plan
+from supervisor import journal
+from supervisor.actor import Post
+from supervisor.mailbox import Hears
+from supervisor.messages import ChildStarted
+from venues.market import Accepted, Cancelled, CancelRefused, Fill, FundingPaid, Instrument, Rejected
+
+OVER_KEPT_MAX = 2_000
+"""Orders that are over and still known, for fills that come late: hours of trading."""
+
+SHUTDOWN = "shutdown"
+"""Who sets a trading state that ends with the process and is not kept."""
+
+DOUBTFUL = (OrderState.SENT, OrderState.CANCELLING)
+"""States of which nobody knows, after a restart, how they went on."""
+
+OrderNews = Accepted | Rejected | Cancelled | CancelRefused | Fill
+
+KINDS: dict[str, type[Struct]] = {
+    kind.__name__: kind
+    for kind in (
+        *(RunStarted, Entry, OrderPlanned, Unanswered, TradingState, BreakerChanged),
+        *(Accepted, Rejected, Cancelled, CancelRefused, Fill),
+    )
+}
+"""What is journaled, by the name it is journaled under."""
+
+DECODERS = {name: msgspec.msgpack.Decoder(kind) for name, kind in KINDS.items()}
+ENCODE = msgspec.msgpack.Encoder().encode
+
+
+def written(record: Struct) -> journal.Entry:
+    """A record as the journal keeps it."""
+    return journal.Entry(record.at_ns, type(record).__name__, ENCODE(record))  # type: ignore[attr-defined]
+
+
+def read(entry: journal.Entry) -> Struct:
+    """A journal entry as the record it was. Raises JournalDamaged for what this version does not know."""
+    decoder = DECODERS.get(entry.kind)
+    if decoder is None:
+        raise journal.JournalDamaged(f"an entry is of kind {entry.kind!r}, which this version does not know")
+    try:
+        return decoder.decode(entry.body)
+    except msgspec.DecodeError as error:
+        raise journal.JournalDamaged(f"an entry of kind {entry.kind} cannot be read: {error}") from error
+
+
+class LedgerMind:
+    """Folds records; says what changed."""
+
+    def __init__(self, instruments: Iterable[Instrument], dust_lots: Mapping[str, float]):
+        self.books = Books(instruments, dust_lots)
+        self.orders: dict[str, LiveOrder] = {}
+        self.successors: dict[str, str] = {}  # replaced order -> the one in its place
+        self.fences_ns: dict[str, int] = {}
+        self.over: deque[str] = deque()
+        self.trading: dict[str, TradingState] = {}
+        self.breakers: dict[str, BreakerChanged] = {}
+        self.runs: list[RunStarted] = []
+        self.fills: dict[str, int] = {}  # booked, by engine
+        self.last_ns = 0  # of the newest record
+        self.hearers: dict[type, Callable[[Any], tuple[list[Struct], list[Struct]]]] = {
+            OrderPlanned: self._planned,
+            CancelSent: self._cancel_sent,
+            TradingState: self._trading,
+            BreakerChanged: self._breaker,
+            FundingPaid: self._money,
+            Deposit: self._money,
+            ChildStarted: self._restate,
+            **dict.fromkeys((Accepted, Rejected, Cancelled, CancelRefused, Fill, Unanswered), self._news),
+        }
+
+    def hear(self, message: Any) -> tuple[list[Struct], list[Struct]]:
+        """What to journal of a message (folded already) and what to say once that is on disk."""
+        return self.hearers[type(message)](message)
+
+    # --- folding
+
+    def fold(self, record: Struct) -> None:
+        """Take one record in: the same on the day it is written and on every start after. Raises LedgerUnbalanced."""
+        self.last_ns = max(self.last_ns, record.at_ns)  # type: ignore[attr-defined]
+        match record:
+            case Entry():
+                self.books.fold(record)
+                if record.position is not None:
+                    self.fills[record.engine] = self.fills.get(record.engine, 0) + 1
+            case OrderPlanned():
+                self._fold_plan(record)
+            case Accepted() | Rejected() | Cancelled() | CancelRefused() | Fill() | Unanswered():
+                self._fold_news(record)
+            case TradingState():
+                self.trading[record.engine] = record
+            case BreakerChanged():
+                self.breakers[record.engine] = record
+            case RunStarted():
+                self.runs.append(record)
+
+    def _fold_plan(self, planned: OrderPlanned) -> None:
+        order, old = planned.order, planned.order.replaces
+        made = plan(order, entry=planned.entry, at_ns=planned.at_ns, replaced=self.orders.get(old))
+        # sent by the time anybody reads this: the executor sends what is journaled
+        self.orders[order.id] = apply(made, OrderEvent.SENT, planned.at_ns)
+        self.fences_ns[order.id] = order.expires_ns
+        if old:
+            self.successors[old] = order.id
+
+    def _fold_news(self, news: OrderNews | Unanswered) -> None:
+        order = self.orders.get(news.order_id)
+        if order is None:
+            return
+        if isinstance(news, Unanswered):
+            self.fences_ns[news.order_id] = max(self.fences_ns[news.order_id], news.fence_ns)
+            self._keep(apply(order, OrderEvent.TIMED_OUT, news.at_ns))
+            return
+        self._keep(apply(order, news, news.at_ns))
+        successor = self.orders.get(self.successors.get(news.order_id, ""))
+        if isinstance(news, Fill) and successor is not None and news.id not in order.fill_ids:
+            self._keep(inherit_fill(successor, news.lots, news.at_ns))
+
+    def _keep(self, order: LiveOrder) -> None:
+        order_id = order.request.id
+        was_over = self.orders[order_id].over
+        self.orders[order_id] = order
+        if order.over and not was_over:
+            self.over.append(order_id)
+            while len(self.over) > OVER_KEPT_MAX:
+                self._forget(self.over.popleft())
+
+    def _forget(self, order_id: str) -> None:
+        order = self.orders[order_id]
+        if order.over:  # a late word may have brought it back to doubt
+            del self.orders[order_id], self.fences_ns[order_id]
+            self.successors.pop(order_id, None)
+
+    def recovered(self, at_ns: int) -> list[Struct]:
+        """After the fold: what was under way when the last run ended is in doubt now."""
+        return [
+            Unanswered(order.request.engine, order_id, self.fences_ns[order_id], "obid was restarted", at_ns)
+            for order_id, order in self.orders.items()
+            if order.state in DOUBTFUL
+        ]
+
+    # --- hearing
+
+    def _planned(self, planned: OrderPlanned) -> tuple[list[Struct], list[Struct]]:
+        self.fold(planned)
+        order = self.orders[planned.order.id]
+        records: list[Struct] = [planned]
+        if planned.entry:
+            records += self._post(Reserve(planned.order, order.lots_left, planned.at_ns))
+        return records, [Journaled(planned.engine, planned.order.id), self.order_changed(order)]
+
+    def _cancel_sent(self, sent: CancelSent) -> tuple[list[Struct], list[Struct]]:
+        """Not journaled: after a restart the order is asked about whether it was being cancelled or not."""
+        order = self.orders.get(sent.order_id)
+        if order is None:
+            return [], []
+        after = apply(order, OrderEvent.CANCEL_SENT, sent.at_ns)
+        self._keep(after)
+        return [], [self.order_changed(after)] if after.state is not order.state else []
+
+    def _news(self, news: OrderNews | Unanswered) -> tuple[list[Struct], list[Struct]]:
+        """What happened to an order. A fill is booked whatever its order has to say about it."""
+        before = self.orders.get(news.order_id)
+        chained = self.orders.get(self.successors.get(news.order_id, ""))
+        records: list[Struct] = []
+        said: list[Struct] = []
+        if isinstance(news, Fill):
+            booked = self._post(news)
+            records += booked
+            said += [self.position_changed(news, entry) for entry in booked] + self._balance(booked)
+        try:
+            self._fold_news(news)
+        except OrderFault as fault:
+            said.append(OrderFaulted(news.engine, news.order_id, str(fault), news.at_ns))
+            return records, said
+        for known in filter(None, (before, chained)):
+            after = self.orders.get(known.request.id, known)
+            if after is not known and _differs(known, after):
+                said.append(self.order_changed(after))
+                records += self._post(Release(after.request.engine, after.request.id, news.at_ns)) if after.over else ()
+        if before is not None and self.orders.get(news.order_id) is not before:
+            records.insert(0, news)
+        return records, said
+
+    def _money(self, event: FundingPaid | Deposit) -> tuple[list[Struct], list[Struct]]:
+        booked = self._post(event)
+        return list(booked), self._balance(booked)
+
+    def _trading(self, state: TradingState) -> tuple[list[Struct], list[Struct]]:
+        if state.by == SHUTDOWN or self.trading.get(state.engine) == state:
+            return [], []
+        self.fold(state)
+        return [state], []
+
+    def _breaker(self, changed: BreakerChanged) -> tuple[list[Struct], list[Struct]]:
+        if self.breakers.get(changed.engine) == changed:
+            return [], []
+        self.fold(changed)
+        return [changed], []
+
+    def _restate(self, started: ChildStarted) -> tuple[list[Struct], list[Struct]]:
+        """Say all again that concerns a child that has just started."""
+        engines = {engine for engine, _ in self.books.instruments}
+        said: list[Struct] = []
+        for engine in sorted(engines):
+            if started.engine in ("", engine):
+                said += self._engine_state(engine, started.at_ns)
+        said += [*self.trading.values(), *self.breakers.values()]
+        return [], [*said, Restated(started.engine, started.child)]
+
+    def _engine_state(self, engine: str, at_ns: int) -> list[Struct]:
+        held = self.books.positions.get(engine, {})
+        said: list[Struct] = [self._position(engine, symbol, 0, at_ns) for symbol in held]
+        said.append(self.balance_changed(engine, at_ns))
+        alive = (order for order in self.orders.values() if order.request.engine == engine and not order.over)
+        return [*said, *map(self.order_changed, alive)]
+
+    def _post(self, event: Event) -> list[Entry]:
+        entry = self.books.post(event)
+        if entry is None:
+            return []
+        self.fold(entry)
+        return [entry]
+
+    # --- saying
+
+    def position_changed(self, fill: Fill, entry: Entry) -> PositionChanged:
+        """What a fill made of a position."""
+        return self._position(fill.engine, fill.symbol, entry.realised_minor, fill.at_ns)
+
+    def _position(self, engine: str, symbol: str, realised_minor: int, at_ns: int) -> PositionChanged:
+        position = self.books.position(engine, symbol)
+        return PositionChanged(
+            engine,
+            symbol,
+            position.lots,
+            position.entry_ticks(self.books.instrument(engine, symbol)),
+            realised_minor,
+            position.opened_ns,
+            at_ns,
+            position.cost_minor,
+        )
+
+    def balance_changed(self, engine: str, at_ns: int) -> BalanceChanged:
+        """An engine's money."""
+        money = self.books.money(engine)
+        return BalanceChanged(
+            engine,
+            money.cash_minor,
+            money.inventory_minor,
+            money.realised_minor,
+            money.fees_minor,
+            money.funding_minor,
+            at_ns,
+        )
+
+    def _balance(self, booked: list[Entry]) -> list[Struct]:
+        return [self.balance_changed(entry.engine, entry.at_ns) for entry in booked]
+
+    def order_changed(self, order: LiveOrder) -> OrderChanged:
+        """An order as the others see it."""
+        request = order.request
+        return OrderChanged(
+            engine=request.engine,
+            order_id=request.id,
+            intent_id=request.intent_id,
+            symbol=request.symbol,
+            side=request.side,
+            state=order.state,
+            lots=request.lots,
+            lots_filled=order.lots_filled,
+            ticks=request.ticks,
+            time_in_force=request.time_in_force,
+            entry=order.entry,
+            reason=order.reason,
+            fence_ns=self.fences_ns.get(request.id, request.expires_ns),
+            at_ns=order.changed_ns,
+        )
+
+
+def _differs(before: LiveOrder, after: LiveOrder) -> bool:
+    """Whether the others need to hear of it."""
+    return (before.state, before.lots_filled, before.reason) != (after.state, after.lots_filled, after.reason)
+
+
+def recover(entries: Iterable[journal.Entry], mind: LedgerMind) -> LedgerMind:
+    """Fold a journal and check the books. Raises JournalDamaged and LedgerUnbalanced: nothing trades on such books."""
+    for entry in entries:
+        mind.fold(read(entry))
+    mind.books.check()
+    return mind
+
+
+class Ledger:
+    """The body: one writer of one journal, a batch of messages in one transaction."""
+
+    hears: ClassVar[tuple[Hears, ...]] = (
+        Hears(Fill),
+        Hears(FundingPaid),
+        Hears(OrderPlanned),
+        Hears(CancelSent),
+        Hears(Accepted),
+        Hears(Rejected),
+        Hears(Cancelled),
+        Hears(CancelRefused),
+        Hears(Unanswered),
+        Hears(TradingState),
+        Hears(BreakerChanged),
+        Hears(ChildStarted),
+    )
+    says: ClassVar[tuple[type, ...]] = (
+        Journaled,
+        PositionChanged,
+        BalanceChanged,
+        OrderChanged,
+        OrderFaulted,
+        TradingState,
+        BreakerChanged,
+        Restated,
+    )
+
+    def __init__(self, path: Path, new_mind: Callable[[], LedgerMind], deposits: Iterable[Deposit] = ()):
+        self.path = path
+        self.new_mind = new_mind
+        self.deposits = tuple(deposits)
+
+    async def run(self, post: Post) -> None:
+        """Recover, then write and tell."""
+        book = await post.clock.in_thread(partial(journal.Journal.open, self.path))
+        try:
+            mind = await post.clock.in_thread(lambda: recover(book.read(), self.new_mind()))
+            first = [*self.deposits, *mind.recovered(post.clock.now_ns())]
+            await self._handle(post, book, mind, first)
+            post.ready()
+            while True:
+                while batch := post.mailbox.take():
+                    await self._handle(post, book, mind, batch)
+                await post.mailbox.wait()
+        finally:
+            book.close()
+
+    async def _handle(self, post: Post, book: journal.Journal, mind: LedgerMind, batch: list[Any]) -> None:
+        """One batch, one transaction, then the news. What came before a message that crashes the mind is kept."""
+        records: list[journal.Entry] = []
+        news: list[Struct] = []
+        post.in_hand_ns = post.clock.now_ns()
+        for message in batch:
+            try:
+                written_of, said = mind.hear(message)
+            except Exception:
+                await self._commit(post, book, records, news)
+                post.drop(batch, message)
+                raise
+            records += map(written, written_of)
+            news += said
+        await self._commit(post, book, records, news)
+        post.in_hand_ns = 0
+
+    async def _commit(
+        self, post: Post, book: journal.Journal, records: list[journal.Entry], news: list[Struct]
+    ) -> None:
+        if records:
+            await post.clock.in_thread(partial(book.append, records))
+        for message in news:
+            post.say(message)

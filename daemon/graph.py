@@ -1,0 +1,235 @@
+"""The graph: one tuple of children is the system, in start order; they stop in reverse.
+
+What must know before others may act starts first: the ledger recovers from the journal, the guards take up their latches.
+The feed starts last, when everyone who hears a book is there, and the reconciler opens the gate when it has looked.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from actors import messages as m
+from actors.account import Account
+from actors.bars import Bars
+from actors.circuit_breaker import CircuitBreaker
+from actors.control import Control, Door
+from actors.executor import Executor, ExecutorMind
+from actors.feed import Feed, FeedMind, History
+from actors.gate import Gate
+from actors.ledger import Ledger, LedgerMind
+from actors.macro_calendar import MacroCalendar
+from actors.maker_watchdog import MakerWatchdog
+from actors.marks import Marks
+from actors.obi_pump import ObiPump
+from actors.reconciler import Reconciler, ReconcilerMind
+from actors.recorder import Recorder, Sink
+from actors.sector_guard import SectorGuard
+from actors.signal import Signal
+from config.macro import MacroCalendar as MacroTable
+from config.profile import Profile
+from risk.gate_state import new_state
+from risk.intent import Approved, Cancel, Intent, Refused, Reprice
+from risk.ledger.postings import Deposit, LedgerUnbalanced
+from risk.session import SessionCalendar, local_date, session_on
+from supervisor.actor import Body, MindBody
+from supervisor.child import ChildSpec, Restart, SupervisorSpec
+from supervisor.clock import NS_PER_S
+from supervisor.draws import identity
+from supervisor.journal import JournalDamaged, JournalUnwritable
+from supervisor.mailbox import Hears, latest
+from supervisor.messages import ChildCrashed, ChildStarted, DeadLetter, GaveUp, Tick
+from venues.market import Bar, Book, Fill, FundingPaid, Instrument, Trade
+from venues.venue import Venue
+
+RESTARTS_MAX = 4
+WITHIN_S = 30.0
+"""The fifth crash of one actor in half a minute is not bad luck: trading stops and a person is needed."""
+
+DAY_NS = 86_400 * NS_PER_S
+FROM_OUTSIDE = (Tick, ChildStarted, ChildCrashed, DeadLetter, GaveUp, m.Command, m.TradingState)
+"""What comes from the supervisor, from timers and from the end of a run."""
+
+DECISIONS: tuple[type, ...] = (
+    Intent,
+    Reprice,
+    Cancel,
+    Approved,
+    Refused,
+    m.OrderPlanned,
+    m.OrderChanged,
+    m.OrderFaulted,
+    m.Unanswered,
+    Fill,
+    FundingPaid,
+    m.PositionChanged,
+    m.BalanceChanged,
+    m.TradingState,
+    m.MacroWindow,
+    m.Drift,
+    m.Reconciled,
+    Bar,
+)
+"""What the digest is taken over: everything that was decided, done or learnt about our orders and our money."""
+
+TOLD: tuple[type, ...] = (
+    *DECISIONS,
+    m.BookRefused,
+    m.StreamState,
+    m.StreamEnded,
+    m.SectorCounts,
+    m.Command,
+    ChildStarted,
+    ChildCrashed,
+    DeadLetter,
+    GaveUp,
+)
+"""What the recorder hears one by one; of marks it hears the newest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineParts:
+    """What one engine is made of."""
+
+    profile: Profile
+    instruments: Mapping[str, Instrument]
+    venue: Venue
+    books: dict[str, int]  # heard by symbol; outlives the feed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the whole graph is made of."""
+
+    engines: Mapping[str, EngineParts]
+    journal: Path
+    run_id: str
+    started_ns: int
+    deposits: tuple[Deposit, ...]  # the opening balances of simulated accounts, booked once
+    sinks: Sequence[Sink]
+    door: Door
+    calendar: SessionCalendar
+    macro: MacroTable
+    record_market: bool = False
+
+
+def build(parts: Parts) -> SupervisorSpec:
+    """The system."""
+    children = [*shared(parts)]
+    for engine in parts.engines:
+        children += engine_children(parts, engine)
+    return SupervisorSpec(name="obid", children=tuple(children))
+
+
+def shared(parts: Parts) -> tuple[ChildSpec, ...]:
+    """The actors that all engines have in common: one risk book."""
+    profiles = {engine: part.profile for engine, part in parts.engines.items()}
+    instruments = {engine: part.instruments for engine, part in parts.engines.items()}
+    every = [one for known in instruments.values() for one in known.values()]
+    dust = {engine: profile.risk.dust_lots for engine, profile in profiles.items()}
+    sectors = {one.symbol: one.sector for one in every}
+    limits = {engine: profile.risk for engine, profile in profiles.items()}
+    strictest = min((profile.macro for profile in profiles.values()), key=lambda macro: macro.when_degraded == "trade")
+    return (
+        recorder(parts),
+        child("ledger", Ledger, lambda: Ledger(parts.journal, partial(LedgerMind, every, dust), parts.deposits)),
+        child("circuit_breaker", CircuitBreaker, lambda: MindBody(CircuitBreaker(limits, instruments))),
+        child("macro_calendar", MacroCalendar, lambda: MindBody(MacroCalendar(parts.macro, strictest))),
+        child("sector_guard", SectorGuard, lambda: MindBody(SectorGuard(sectors, dust))),
+        child("control", Control, lambda: Control(parts.door)),
+    )
+
+
+def engine_children(parts: Parts, engine: str) -> tuple[ChildSpec, ...]:
+    """The actors of one engine."""
+    part = parts.engines[engine]
+    profile, instruments, venue = part.profile, part.instruments, part.venue
+    intents, orders = new_ids(parts.run_id, engine, "intent"), new_ids(parts.run_id, engine, "order")
+    window = max(profile.signal.window_bars, profile.signal.trend_bars)
+    days = session_of_day(profile, parts.calendar)
+    history = History(DAY_NS if profile.signal.daily else profile.signal.bar_s * NS_PER_S, window)
+    feed_says = (*Feed.says, Trade) if parts.record_market else Feed.says
+    expires = venue.capabilities.expires
+    return (
+        child("gate", Gate, lambda: MindBody(Gate(new_state(profile, instruments.values(), parts.calendar))), engine),
+        child("executor", Executor, lambda: Executor(ExecutorMind(engine, orders, expires=expires), venue), engine),
+        child("account", Account, lambda: Account(venue), engine),
+        child("maker_watchdog", MakerWatchdog, lambda: MindBody(MakerWatchdog(profile, instruments)), engine),
+        child("signal", Signal, lambda: MindBody(Signal(profile, instruments, intents, parts.calendar)), engine),
+        child("marks", Marks, lambda: MindBody(Marks()), engine),
+        child("bars", Bars, lambda: MindBody(Bars(engine, profile.signal.bar_s, window, days)), engine),
+        child("obi_pump", ObiPump, lambda: MindBody(ObiPump()), engine),
+        child("reconciler", Reconciler, lambda: Reconciler(ReconcilerMind(engine), venue, parts.started_ns), engine),
+        child(
+            "feed",
+            Feed,
+            lambda: Feed(feed_mind(profile, part.books), venue, history, trades=parts.record_market),
+            engine,
+            says=feed_says,
+            restart=Restart.TRANSIENT,  # it ends when the data does
+        ),
+    )
+
+
+def child(
+    name: str,
+    kind: Any,
+    start: Callable[[], Body],
+    engine: str = "",
+    *,
+    says: tuple[type, ...] | None = None,
+    restart: Restart = Restart.PERMANENT,
+) -> ChildSpec:
+    """One actor, with what its class says of itself."""
+    return ChildSpec(
+        name=name,
+        start=start,
+        engine=engine,
+        hears=kind.hears,
+        says=kind.says if says is None else says,
+        paced=getattr(kind, "paced", False),
+        restart=restart,
+        restarts_max=RESTARTS_MAX,
+        within_s=WITHIN_S,
+        fatal=(JournalUnwritable, JournalDamaged, LedgerUnbalanced),
+    )
+
+
+RECORDER_SIZE_MAX = 65_536
+"""Messages of one type that may wait for the recorder: the bars of three universes at once, and then some."""
+
+
+def recorder(parts: Parts) -> ChildSpec:
+    """The recorder hears all that anybody says, books and trades only where the market is recorded."""
+    market = (Book, Trade) if parts.record_market else ()
+    hears = tuple(Hears(message, size_max=RECORDER_SIZE_MAX) for message in (*TOLD, *market))
+    spec = child("recorder", Recorder, lambda: MindBody(Recorder(parts.sinks)))
+    return replace(spec, hears=(*Recorder.hears, *hears, latest(m.Mark)))
+
+
+def feed_mind(profile: Profile, books: dict[str, int]) -> FeedMind:
+    """The judge of an engine's books."""
+    return FeedMind(profile.engine, profile.symbols, profile.feed.stale_ms, books)
+
+
+def new_ids(run_id: str, engine: str, purpose: str) -> Callable[[], str]:
+    """Ids that are functions of the run and a counter; the counter outlives the actor that draws from it."""
+    numbers = count(1)
+    return lambda: identity(run_id, f"{engine}/{purpose}", next(numbers))
+
+
+def session_of_day(profile: Profile, calendar: SessionCalendar) -> Callable[[int], tuple[int, int] | None] | None:
+    """The session that holds a time, for engines whose window counts days."""
+    if not profile.signal.daily:
+        return None
+
+    def session(at_ns: int) -> tuple[int, int] | None:
+        found = session_on(local_date(at_ns), calendar)
+        holds = found is not None and found.opens_ns <= at_ns < found.closes_ns
+        return (found.opens_ns, found.closes_ns) if found is not None and holds else None
+
+    return session

@@ -1,0 +1,105 @@
+"""Modes: which venue stands behind the graph. The graph itself is the same in all of them."""
+
+from collections.abc import Callable, Mapping
+
+from actors.ledger import LedgerMind
+from config.errors import ConfigError
+from config.profile import EngineName, Profile
+from config.sessions import load_sessions
+from config.universe import load_universe
+from daemon.graph import EngineParts
+from daemon.markets import instrument_of, model_of
+from daemon.options import Mode, RunOptions
+from risk.ledger.postings import Deposit
+from risk.money import to_minor
+from risk.session import SessionCalendar, is_open
+from supervisor.clock import Clock
+from venues.aleatoric.market import AleatoricMarket
+from venues.latency import Latency, LatencyModel
+from venues.market import Instrument, VenuePosition
+from venues.matching import MatchingEngine
+from venues.simulated import MarketSource, SimulatedVenue
+from venues.venue import Venue
+
+SYNTHETIC_START_NS = 1_767_571_200_000_000_000
+"""2026-01-05 00:00 UTC, a Monday: where virtual time begins, so that a day of it holds a session of every market."""
+
+REAL = (Mode.LIVE, Mode.PAPER, Mode.SHADOW)
+
+
+def session_calendar() -> SessionCalendar:
+    """When US stocks trade, for the rules that ask."""
+    known = load_sessions()
+    return SessionCalendar(holidays=frozenset(known.holidays), half_days=frozenset(known.half_days))
+
+
+def refuse_missing(options: RunOptions) -> None:
+    """Say so when a mode needs a venue that this version does not speak. Raises ConfigError."""
+    if options.mode in REAL:
+        raise ConfigError("--mode", "this version has no adapter for a real venue yet; synthetic runs", options.mode)
+
+
+def universe(profile: Profile) -> dict[str, Instrument]:
+    """What an engine trades, as the universe's file has it."""
+    known = load_universe(profile.engine)
+    return {symbol: instrument_of(known[symbol]) for symbol in profile.symbols}
+
+
+def known_instruments(engine: EngineName) -> dict[str, Instrument]:
+    """Everything an engine's universe knows."""
+    return {symbol: instrument_of(facts) for symbol, facts in load_universe(engine).items()}
+
+
+def deposits(profiles: Mapping[EngineName, Profile], at_ns: int) -> tuple[Deposit, ...]:
+    """The money that simulated accounts open with; booked once for each data directory."""
+    return tuple(
+        Deposit(engine, "opening", to_minor(profile.simulated.cash_usd), at_ns) for engine, profile in profiles.items()
+    )
+
+
+Source = Callable[[Profile, int], MarketSource]
+"""An engine's market from a time on."""
+
+
+def synthetic_source(seed: int, calendar: SessionCalendar) -> Source:
+    """Aleatoric's market of an engine's symbols; equities stand still outside their session."""
+
+    def source(profile: Profile, start_ns: int) -> MarketSource:
+        known = load_universe(profile.engine)
+        models = [model_of(known[symbol]) for symbol in profile.symbols]
+        return AleatoricMarket(models, seed, start_ns, lambda at_ns: is_open("us_equities", at_ns, calendar))
+
+    return source
+
+
+def simulated_parts(
+    profile: Profile,
+    instruments: Mapping[str, Instrument],
+    source: MarketSource,
+    opening: LedgerMind,
+    clock: Clock,
+    seed: int,
+    books: dict[str, int],
+) -> EngineParts:
+    """An engine whose orders go to the matching engine, which starts from what the ledger holds."""
+    venue: Venue = SimulatedVenue(
+        f"{profile.venue} (simulated)",
+        source,
+        matching_engine(profile, instruments, opening),
+        LatencyModel(Latency(profile.simulated.latency_ms, profile.simulated.latency_jitter_ms), f"{seed}/{profile.engine}"),
+        clock,
+    )
+    return EngineParts(profile=profile, instruments=instruments, venue=venue, books=books)
+
+
+def matching_engine(profile: Profile, instruments: Mapping[str, Instrument], opening: LedgerMind) -> MatchingEngine:
+    """The matching engine with the account as the ledger left it."""
+    engine, books = profile.engine, opening.books
+    fees: dict[str, tuple[float, float]] = {kind: (fee.maker_bps, fee.taker_bps) for kind, fee in profile.fees.items()}
+    held = [
+        VenuePosition(symbol, position.lots, position.entry_ticks(books.instrument(engine, symbol)))
+        for symbol, position in books.positions.get(engine, {}).items()
+    ]
+    money = books.money(engine)
+    cash_minor = money.cash_minor if money.capital_minor else to_minor(profile.simulated.cash_usd)
+    return MatchingEngine(engine, instruments.values(), fees, cash_minor, held, opening.fills.get(engine, 0))

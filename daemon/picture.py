@@ -1,0 +1,108 @@
+"""Picture: the whole run at one moment, from the board, the house and the digest."""
+
+import os
+from collections.abc import Mapping
+
+from actors.messages import RunStarted
+from daemon.board import Board
+from daemon.digest import Digest
+from daemon.options import RunOptions
+from daemon.snapshot import ActorRow, Snapshot, Status
+from daemon.summary import Summary
+from supervisor.clock import NS_PER_MS
+from supervisor.supervisor import ChildHealth, House
+
+
+class Picture:
+    """Draws snapshots and, at the end, the summary."""
+
+    def __init__(
+        self,
+        started: RunStarted,
+        options: RunOptions,
+        board: Board,
+        house: House,
+        digest: Digest,
+        books: Mapping[str, Mapping[str, int]],
+    ):
+        self.started = started
+        self.options = options
+        self.board = board
+        self.house = house
+        self.digest = digest
+        self.books = books  # heard, by engine and symbol
+
+    def snapshot(self) -> Snapshot:
+        """Now."""
+        health = self.house.health()
+        ill = [one.name for one in health if not one.healthy]
+        clock = self.house.clock
+        status = Status(
+            version=self.started.version,
+            run_id=self.started.run_id,
+            mode=self.started.mode,
+            pid=os.getpid(),
+            seed=self.started.seed,
+            speed="max" if clock.virtual else f"{clock.speed:g}",
+            virtual=clock.virtual,
+            started_ns=self.started.at_ns,
+            at_ns=clock.now_ns(),
+            healthy=not ill,
+            reason=f"late or down: {', '.join(ill)}" if ill else "",
+            books=self._books(),
+            decisions=self.digest.messages,
+            digest=self.digest.hexdigest(),
+        )
+        return Snapshot(
+            status=status,
+            engines=self.board.engine_rows(),
+            actors=tuple(self._actor(one) for one in health),
+            positions=self.board.position_rows(),
+            orders=self.board.order_rows(),
+            decisions=tuple(self.board.decisions),
+        )
+
+    def _books(self) -> int:
+        return sum(sum(of_engine.values()) for of_engine in self.books.values())
+
+    def _actor(self, one: ChildHealth) -> ActorRow:
+        box = one.mailbox
+        return ActorRow(
+            name=one.name,
+            engine=one.engine,
+            state="running" if one.alive else "stopped",
+            healthy=one.healthy,
+            restarts=one.restarts,
+            waiting=box.waiting,
+            age_ms=box.age_ns / NS_PER_MS,
+            heard=box.heard,
+            conflated=box.conflated,
+            high_water=box.high_water,
+            size_max=box.size_max,
+            error=self.board.errors.get(one.name, ""),
+        )
+
+    def summary(self, reason: str) -> Summary:
+        """The end."""
+        counts, health = self.board.counts, self.house.health()
+        return Summary(
+            mode=self.started.mode,
+            engines=self.board.engine_rows(),
+            seed=self.started.seed,
+            started_ns=self.started.at_ns,
+            ended_ns=self.house.clock.now_ns(),
+            reason=reason,
+            books=self._books(),
+            books_by_symbol={s: n for of_engine in self.books.values() for s, n in of_engine.items()},
+            bars=counts["Bar"],
+            intents=counts["Intent"],
+            approved=counts["Approved"],
+            refused=dict(self.board.refusals),
+            orders=counts["OrderPlanned"],
+            fills=counts["Fill"],
+            positions=len(self.board.positions),
+            restarts={one.name: one.restarts for one in health if one.restarts},
+            conflated={one.name: one.mailbox.conflated for one in health if one.mailbox.conflated},
+            dropped={},
+            digest=self.digest.hexdigest(),
+        )

@@ -1,0 +1,105 @@
+"""A run: configuration first, then the lock, then the journal; only then does anything live."""
+
+import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+
+from actors.ledger import LedgerMind
+from config.errors import ConfigError
+from config.load import ENGINES
+from daemon import modes
+from daemon.books import every_instrument, recover_from
+from daemon.configured import Configured, configure
+from daemon.errors import BadInput, Failed
+from daemon.lock import DataDirLock
+from daemon.options import JOURNAL_NAME, Mode, RunOptions
+from daemon.session import Market, Session
+from risk.ledger.postings import LedgerUnbalanced
+from supervisor.clock import NS_PER_S
+from supervisor.journal import JournalDamaged
+from supervisor.virtual import run_virtual
+from supervisor.wall import now_ns, run_wall
+from venues.damage import BadRecording, Damage
+from venues.market import Instrument
+from venues.replay import open_replay
+
+MINUTE_NS = 60 * NS_PER_S
+
+
+def run(options: RunOptions) -> int:
+    """`obid run`: trade until stopped; returns the exit code."""
+    configured = configure(options)
+    modes.refuse_missing(options)
+    markets = {str(engine): modes.universe(profile) for engine, profile in configured.profiles.items()}
+    with DataDirLock(options.data_dir) as lock:
+        opening = opening_of(options, every_instrument())
+        epoch_ns = max(modes.SYNTHETIC_START_NS if options.virtual else now_ns(), next_minute(opening.last_ns))
+        source = modes.synthetic_source(options.seed, modes.session_calendar())
+        market = Market({e: source(profile, epoch_ns) for e, profile in configured.profiles.items()}, markets)
+        return live(Session(options, configured, lock, opening, market), epoch_ns)
+
+
+def replay(options: RunOptions) -> int:
+    """`obid replay`: play recordings through the same graph in virtual time; returns the exit code."""
+    if len(options.engines) > 1:
+        raise BadInput("--engine", ",".join(options.engines), "a recording is played to one engine; name one")
+    engine = ENGINES[ENGINES.index(options.engines[0])]
+    configured = configure(dataclasses.replace(options, symbols=()))
+    damages: list[Damage] = []
+    try:
+        known = modes.known_instruments(engine)
+        source = open_replay(options.recordings, engine, known, damages.append, options.symbols)
+    except BadRecording as error:
+        raise Failed(str(error)) from error
+    instruments = {one.symbol: one for one in source.instruments}
+    if missing := [symbol for symbol in options.symbols if symbol not in instruments]:
+        raise BadInput("--symbols", missing[0], f"one of those recorded: {', '.join(instruments)}")
+    profile = configured.profiles[engine].model_copy(update={"symbols": tuple(instruments)})
+    configured = Configured(configured.settings, {engine: profile})
+    with DataDirLock(options.data_dir) as lock:
+        set_aside(options.data_dir / JOURNAL_NAME)
+        opening = opening_of(options, instruments.values())
+        market = Market({engine: source}, {engine: instruments}, damages)
+        return live(Session(options, configured, lock, opening, market), source.start_ns)
+
+
+def live(session: Session, epoch_ns: int) -> int:
+    """Run a session on the clock its options ask for."""
+    speed = session.options.speed
+    if speed is None:
+        return run_virtual(session.live, epoch_ns)
+    return run_wall(session.live, epoch_ns, speed)
+
+
+def opening_of(options: RunOptions, instruments: Iterable[Instrument]) -> LedgerMind:
+    """What the journal of the data directory holds. Refuses one of another mode, and one that cannot be trusted."""
+    path = options.data_dir / JOURNAL_NAME
+    try:
+        opening = recover_from(path, instruments)
+    except (JournalDamaged, LedgerUnbalanced) as error:
+        raise Failed(f"{error}. Nothing was started; the journal is as it was") from error
+    if opening.runs and opening.runs[-1].mode != options.mode:
+        other = opening.runs[-1].mode
+        right = f"holds the books of {other} mode, and {options.mode} mode needs its own: name another directory"
+        raise ConfigError("--data-dir", right, str(options.data_dir))
+    return opening
+
+
+def set_aside(journal: Path) -> None:
+    """A replay starts with empty books, or it could not be repeated; those of the replay before are kept beside."""
+    if not journal.exists():
+        return
+    opening = recover_from(journal, [])
+    if opening.runs and opening.runs[-1].mode != Mode.REPLAY:
+        return  # not ours to touch: opening_of refuses it by name
+    number = 1
+    while (aside := journal.with_suffix(f".{number}.sqlite")).exists():
+        number += 1
+    for suffix in ("-wal", "-shm"):
+        journal.with_name(journal.name + suffix).unlink(missing_ok=True)
+    journal.rename(aside)
+
+
+def next_minute(at_ns: int) -> int:
+    """A made market goes on after what was booked: time does not turn back in the books."""
+    return -(-at_ns // MINUTE_NS) * MINUTE_NS

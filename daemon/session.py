@@ -1,0 +1,191 @@
+"""A session: one run from wiring to summary, on whatever clock it is given."""
+
+import asyncio
+import gc
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from importlib.metadata import version
+
+from actors.ledger import LedgerMind, written
+from actors.messages import Mark, RunStarted, SectorCounts
+from config.macro import load_macro_calendar
+from config.profile import EngineName
+from daemon import ending, graph, modes
+from daemon.board import Board
+from daemon.configured import Configured
+from daemon.control_socket import ControlSocket
+from daemon.digest import Digest
+from daemon.lock import DataDirLock
+from daemon.logs import Log, event_of, open_log
+from daemon.operate import Operator, SocketDoor, WaitingDoor
+from daemon.options import JOURNAL_NAME, RunOptions
+from daemon.picture import Picture
+from daemon.sinks import Ends, Only
+from daemon.summary import summary_json, summary_text
+from daemon.view import View, open_view
+from supervisor.clock import NS_PER_S, Clock
+from supervisor.journal import Journal
+from supervisor.program import Program
+from supervisor.supervisor import House
+from supervisor.wall import on_signals
+from venues.damage import Damage
+from venues.market import Bar, Instrument
+from venues.simulated import MarketSource
+
+VIRTUAL_VIEW_S = 600.0
+"""In virtual time the view shows the present this often, by its own clock: a few pictures a second."""
+
+QUIET = frozenset((Mark, Bar, SectorCounts))
+"""What is not a line of the log: too much of it, and nothing was decided."""
+
+EXIT_OK, EXIT_WRONG = 0, 1
+
+
+class Market:
+    """What simulated venues trade, by engine."""
+
+    def __init__(
+        self,
+        sources: Mapping[EngineName, MarketSource],
+        instruments: Mapping[str, Mapping[str, Instrument]],
+        damages: Sequence[Damage] = (),
+    ):
+        self.sources = sources
+        self.instruments = instruments
+        self.damages = damages  # rows of a recording that could not be played; grows as it is read
+
+
+class Session:
+    """What one run knows before it lives."""
+
+    def __init__(
+        self,
+        options: RunOptions,
+        configured: Configured,
+        lock: DataDirLock,
+        opening: LedgerMind,
+        market: Market,
+    ):
+        self.options = options
+        self.configured = configured
+        self.lock = lock
+        self.opening = opening
+        self.market = market
+        self.number = len(opening.runs) + 1
+        self.run_id = f"{options.mode}-{options.seed}-{self.number}"
+        self.journal = options.data_dir / JOURNAL_NAME
+        self.books: dict[str, dict[str, int]] = {engine: {} for engine in configured.profiles}
+
+    async def live(self, clock: Clock) -> int:
+        """From wiring to summary; returns the exit code."""
+        with ExitStack() as stack:
+            log = open_log(self.options.data_dir, self.run_id, clock.now_ns, self.configured.settings.log_level)
+            stack.callback(log.close)
+            for secret in self.configured.secrets():
+                log.secrets.add(secret)
+            return await self._live(clock, log)
+
+    async def _live(self, clock: Clock, log: Log) -> int:
+        started = self._note_start(clock)
+        log.log_message(started)
+        engines = self._engines(clock)
+        board = Board({e: part.instruments for e, part in engines.items()}, {e: p.venue.name for e, p in engines.items()})
+        digest = Digest(include_time=clock.virtual)
+        operator = Operator(self.options, board, log)
+        socket = ControlSocket(self.lock, operator, operator.on_error)
+        ends = Ends(engines, lambda reason: program.stop(reason))
+        parts = graph.Parts(
+            engines=engines,
+            journal=self.journal,
+            run_id=self.run_id,
+            started_ns=started.at_ns,
+            deposits=modes.deposits(self.configured.profiles, started.at_ns),
+            sinks=(
+                board,
+                Only(set(graph.TOLD) - QUIET, log.log_message, log.flush),
+                Only(graph.DECISIONS, digest.update),
+                Only(graph.TOLD, lambda message: socket.publish(event_of(type(message)), message)),
+                ends,
+            ),
+            door=WaitingDoor() if clock.virtual else SocketDoor(socket, operator),
+            calendar=modes.session_calendar(),
+            macro=load_macro_calendar(),
+        )
+        house = House(graph.build(parts), clock, self.options.seed, graph.FROM_OUTSIDE)
+        program = Program(house)
+        picture = Picture(started, self.options, board, house, digest, self.books)
+        operator.attach(house, program, picture)
+        self._arm(clock, program, log)
+        view = self._view(clock, program, board, picture)
+        try:
+            result = await program.run(lambda: ending.wind_down(house, board, clock))
+        finally:
+            view.close()
+        wrongs = await ending.close(result, engines, clock, log, self.journal, self.options)
+        summary = picture.summary(result.reason)
+        log.info("run_ended", reason=result.reason, digest=summary.digest, wrongs=wrongs)
+        sys.stdout.write(f"{summary_json(summary) if self.options.json else summary_text(summary)}\n")
+        for wrong in [*map(str, self.market.damages), *wrongs]:
+            sys.stderr.write(f"obid: {wrong}\n")
+        return EXIT_WRONG if wrongs or result.gave_up else EXIT_OK
+
+    def _note_start(self, clock: Clock) -> RunStarted:
+        """The first record of the run."""
+        started = RunStarted(
+            number=self.number,
+            run_id=self.run_id,
+            mode=self.options.mode,
+            seed=self.options.seed,
+            version=version("obid"),
+            engines=tuple(self.configured.profiles),
+            at_ns=clock.now_ns(),
+        )
+        journal = Journal.open(self.journal)
+        journal.append([written(started)])
+        journal.close()
+        return started
+
+    def _engines(self, clock: Clock) -> dict[str, graph.EngineParts]:
+        return {
+            engine: modes.simulated_parts(
+                profile,
+                self.market.instruments[engine],
+                self.market.sources[engine],
+                self.opening,
+                clock,
+                self.options.seed,
+                self.books[engine],
+            )
+            for engine, profile in self.configured.profiles.items()
+        }
+
+    def _arm(self, clock: Clock, program: Program, log: Log) -> None:
+        """Everything that can end the run from outside."""
+        if self.options.for_ns is not None:
+            clock.call_at(clock.now_ns() + self.options.for_ns, lambda: program.stop("the time is up"))
+        if not clock.virtual:
+            on_signals(clock.loop, program.stop, log.flush)
+
+        async def freeze(clock: Clock) -> None:
+            """What the start has made lives as long as the process: the collector need not look at it again."""
+            await clock.sleep(1.0)
+            gc.collect()
+            gc.freeze()
+
+        program.beside(freeze)
+
+    def _view(self, clock: Clock, program: Program, board: Board, picture: Picture) -> View:
+        view = open_view(sys.stderr if self.options.json else sys.stdout, self.options.plain, clock.virtual)
+        if not clock.virtual or self.options.plain:
+            board.listeners.append(view.decision)
+        every_s = VIRTUAL_VIEW_S if clock.virtual else view.every_s
+
+        async def show(clock: Clock) -> None:
+            while True:
+                view.show(picture.snapshot())
+                await clock.sleep(every_s * clock.speed)
+
+        program.beside(show)
+        return view
