@@ -20,8 +20,8 @@ from venues.aleatoric.symbol import Block, Reactor
 START_NS = 1_757_030_400_000_000_000
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 GOLDEN = {
-    "hyperliquid_perp_btc": "90b092070fce0a028d3f2e02b7a3476216ba7f64f3da286c33fcc39ba6a38e10",
-    "hyperliquid_perp_wlfi": "4dede6da0d2afecac41329eb66d5c44533c30b5b4bc71dc8a62cc862b32199d3",
+    "hyperliquid_perp_btc": "64a438191d1784aaa1adc58b2a07428a7d63364fe9ed8db9d3cadd5a5ade32cb",
+    "hyperliquid_perp_wlfi": "32a9efda9c10d1aa1ce7a49544ef68f871de8045ac8cf1420db5a65bebd690ad",
 }
 
 

@@ -27,10 +27,11 @@ def intraday(shape: ClockShape, start_ns: int, cadence_ns: int) -> Floats:
 
 def bursts(shape: ClockShape, stream: Stream, block: int, cadence_ns: int, steps_left: int) -> tuple[Floats, int]:
     """The gain of bursts at each step, of mean 1, and the steps that the last burst has left after the block."""
-    chance = cadence_ns / NS_PER_S / shape.burst_every_s
-    draws = stream.chances(block, Lane.BURSTS, 2 * BLOCK_STEPS).reshape(2, -1)
-    starts = np.flatnonzero(draws[0] < chance)
-    length = np.rint(exponentials(draws[1][starts]) * (shape.burst_length_s * NS_PER_S / cadence_ns))
+    chance = min(1.0, cadence_ns / NS_PER_S / shape.burst_every_s)
+    draws = stream.chances(block, Lane.BURSTS, BLOCK_STEPS)
+    starts = np.flatnonzero(draws < chance)
+    # A number that is below the chance, divided by it, is a fresh one.
+    length = np.rint(exponentials(draws[starts] / chance) * (shape.burst_length_s * NS_PER_S / cadence_ns))
     ends = np.full(BLOCK_STEPS, -1)
     ends[starts] = starts + length.astype(np.int64)
     ends[0] = max(int(ends[0]), steps_left)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from venues.aleatoric.activity import NS_PER_S, STEPS
 from venues.aleatoric.model import BLOCK_STEPS, BookShape, SymbolModel
-from venues.aleatoric.transforms import exp, exp_of, exponentials, log, log_of
+from venues.aleatoric.transforms import exp, exp_of, log, log_of, quick_exponentials
 from venues.aleatoric.words import Floats, Ints, Lane, Marks, Stream, splitmix64
 
 UNITS = 256  # of log size in an e-fold: a step of 0.4 %
@@ -54,26 +54,27 @@ def renewal_bits(seconds: float, cadence_ns: int) -> int:
     return max(0, round(log_of(seconds * NS_PER_S / cadence_ns) / log_of(2.0)))
 
 
-_PRICE, _EPOCH = np.uint32(0x9E3779B1), np.uint32(0xC2B2AE35)
-# Wellons' lowbias32: two rounds are enough for noise, and 32 bits are half the work of 64.
-_ROUNDS = ((np.uint32(16), np.uint32(0x7FEB352D)), (np.uint32(15), np.uint32(0x846CA68B)))
-_PHASE_SHIFT, _BYTE_SHIFT = np.uint32(20), np.uint32(24)
+_PRICE, _EPOCH, _MIX = np.uint32(0x9E3779B1), np.uint32(0xC2B2AE35), np.uint32(0x7FEB352D)
+_PHASE_SHIFT, _MIX_SHIFT, _BYTE_SHIFT = np.uint32(20), np.uint32(16), np.uint32(24)
 
 
-def queue_bytes(keys: Keys, steps: Keys, bits: int, salt: int) -> Keys:
+def top_bytes(mixed: Keys) -> Keys:
+    """Hash keys to bytes, in place: one round of Wellons' lowbias32, which is enough for the top byte of noise."""
+    mixed ^= mixed >> _MIX_SHIFT
+    mixed *= _MIX
+    mixed >>= _BYTE_SHIFT
+    return mixed
+
+
+def queue_bytes(keys: Keys, steps: Keys, bits: int) -> Keys:
     """A random byte for each key that stays for 2^bits steps and is renewed at another step than its neighbours'."""
     mixed = keys >> _PHASE_SHIFT
     mixed &= np.uint32((1 << bits) - 1)
     mixed += steps
     mixed >>= np.uint32(bits)
-    mixed *= _EPOCH
-    mixed += np.uint32(salt)
+    mixed *= _EPOCH + np.uint32(bits << 1)  # odd, and another one for another length of time
     mixed ^= keys
-    for shift, factor in _ROUNDS:
-        mixed ^= mixed >> shift
-        mixed *= factor
-    mixed >>= _BYTE_SHIFT
-    return mixed
+    return top_bytes(mixed)
 
 
 def ticks_up(sixteenths: Ints) -> Ints:
@@ -122,7 +123,7 @@ class Ladder:
         profile = in_units(np.array(shape.profile[:levels])[:, None] + log_of(2.0)) + LOG_SPAN * UNITS
         self._profile = ((profile << NOISE_BITS) - np.rint(middle).astype(np.int64)).astype(np.int32)
         self._share = softplus_table().astype(np.int32)
-        self._salts = [int(word) & 0xFFFFFFFF for word in splitmix64(stream.words(0, Lane.SALTS, 4))]
+        self._salts = [int(word) & 0xFFFFFFFF for word in splitmix64(stream.words(0, Lane.SALTS, 3))]
         self._gap = max(GAP_UNITS, round(shape.level_gap_ticks * GAP_UNITS))
 
     def prices(self, bid: Ints, ask: Ints) -> Ints:
@@ -142,9 +143,11 @@ class Ladder:
     def _in_bucket(self, buckets: Ints) -> Ints:
         """The one price of a bucket where a queue stands; buckets are level_gap_ticks wide on average."""
         low = ticks_up(buckets * self._gap)
-        width = ticks_up((buckets + 1) * self._gap) - low
-        noise = queue_bytes(buckets.astype(np.uint32) * _PRICE, np.zeros(1, np.uint32), 0, self._salts[3])
-        return low + (noise * width >> 8)
+        width = ticks_up(buckets * self._gap + self._gap) - low
+        keys = buckets.astype(np.uint32)
+        keys *= _PRICE
+        keys ^= np.uint32(self._salts[2])
+        return low + (top_bytes(keys) * width >> 8)
 
     def lots(self, block: int, prices: Ints, leaning: Floats, shown: Ints) -> Ints:
         """Sizes of all levels in lots.
@@ -159,7 +162,7 @@ class Ladder:
         slow, quick, step = self._noises
         logs = flicker * step
         for bits, noise in zip(self._bits, (slow, quick), strict=True):
-            logs += queue_bytes(keys, steps, bits, self._salts[2] + bits).view(np.int32) * noise
+            logs += queue_bytes(keys, steps, bits).view(np.int32) * noise
         logs += self._profile
         logs >>= NOISE_BITS
         rows = np.rint(leaning * (1 << NOISE_BITS)).astype(np.int32)
@@ -177,12 +180,13 @@ def standing_back(shape: BookShape, stream: Stream, block: int, moved: Marks, st
     result = np.zeros((2, BLOCK_STEPS), np.int64)
     if not shape.spread_extra_ticks:
         return result
-    draws = stream.chances(block, Lane.SPREADS, 3 * BLOCK_STEPS).reshape(3, -1)
+    draws = stream.chances(block, Lane.SPREADS, 2 * BLOCK_STEPS).reshape(2, -1)
+    waits = stream.shorts(block, Lane.WIDTHS, BLOCK_STEPS)
     fresh = moved | (draws[0] >= shape.spread_keep)
     news = np.flatnonzero(fresh)
     scale = shape.spread_extra_ticks / exp_of(-shape.spread_tight)
-    spread = np.rint(np.maximum(exponentials(draws[1][news]) - shape.spread_tight, 0.0) * scale)
-    result[0, news] = np.rint(spread * (0.5 + (draws[2][news] - 0.5) * shape.spread_skew))
+    spread = np.rint(np.maximum(quick_exponentials(waits[news]) - shape.spread_tight, 0.0) * scale)
+    result[0, news] = np.rint(spread * (0.5 + (draws[1][news] - 0.5) * shape.spread_skew))
     result[1, news] = spread - result[0, news]
     at = np.maximum.accumulate(np.where(fresh, STEPS, -1))
     return np.where(at >= 0, result[:, np.maximum(at, 0)], np.array(start)[:, None])

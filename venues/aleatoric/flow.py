@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from venues.aleatoric.activity import NS_PER_S, STEPS
 from venues.aleatoric.model import BLOCK_STEPS, FlowShape, State, SymbolModel
-from venues.aleatoric.transforms import exp, exponentials, log, paretos, poissons, quick_normals
+from venues.aleatoric.transforms import exp, log, paretos, poissons, quick_exponentials, quick_normals
 from venues.aleatoric.words import Floats, Ints, Lane, Stream
 
 ORDERS_PER_STEP_MAX = 24  # starts in one step: a burst at its peak is far below
@@ -87,8 +87,8 @@ class Flow:
         """Times of all children: the first at the start, the others after exponential gaps."""
         first = np.cumsum(children) - children
         total = int(children.sum())
-        draws = self._stream.uniforms(block, Lane.GAPS, total)
-        gaps = np.rint(exponentials(draws) * (self._shape.child_gap_s * NS_PER_S)).astype(np.int64)
+        waits = quick_exponentials(self._stream.shorts(block, Lane.GAPS, total))
+        gaps = np.rint(waits * (self._shape.child_gap_s * NS_PER_S)).astype(np.int64)
         gaps[first] = 0
         since = np.cumsum(gaps)
         result: Ints = since - np.repeat(since[first], children) + np.repeat(start_ns, children)

@@ -92,11 +92,12 @@ class _Feed:
         if not self._dense:
             sides: list[list[list[float]]] = (ticks * self._price[0] / self._price[1]).tolist()
             return sides
-        low, high, levels = int(ticks[0].min()), int(ticks[1].max()), ticks.shape[2]
+        levels, best_bids, best_asks = ticks.shape[2], ticks[0, :, 0], ticks[1, :, 0]
+        low, high = int(best_bids.min()) - levels + 1, int(best_asks.max()) + levels - 1
         up = (np.arange(low, high + 1) * self._price[0] / self._price[1]).tolist()
         down = up[::-1]
-        bids = [down[at : at + levels] for at in (high - ticks[0, :, 0]).tolist()]
-        asks = [up[at : at + levels] for at in (ticks[1, :, 0] - low).tolist()]
+        bids = [down[at : at + levels] for at in (high - best_bids).tolist()]
+        asks = [up[at : at + levels] for at in (best_asks - low).tolist()]
         return [bids, asks]
 
     def _start_trades(self) -> None:

@@ -75,7 +75,7 @@ SMALL_TICK = replace(
         still_chance=0.3,
         refresh_chance=0.6,
     ),
-    flow=FlowShape(trades_per_s=0.5, size_over_touch=0.1, size_log_std=2.0, size_tail=1.3),
+    flow=FlowShape(trades_per_s=0.5, size_over_touch=0.07, size_log_std=2.0, size_tail=1.3),
 )
 """A book that is several ticks wide: small coins, HIP-3 names, shares."""
 

@@ -70,10 +70,12 @@ class Pricer:
         """Merton's jumps in ticks; zero at most steps."""
         shape, result = self._model.price, np.zeros(BLOCK_STEPS)
         rate = shape.jumps_per_h * self._step_s / _SECONDS_PER_HOUR
-        draws = self._stream.chances(block, Lane.JUMPS, 2 * BLOCK_STEPS).reshape(2, -1)
-        at = np.flatnonzero(draws[0] < activity * rate)
+        draws = self._stream.chances(block, Lane.JUMPS, BLOCK_STEPS)
+        chance = np.minimum(activity * rate, 1.0)  # steps of history may be hours long
+        at = np.flatnonzero(draws < chance)
         if len(at):
-            result[at] = normals(draws[1][at]) * (std * sqrt(shape.jump_share / rate))
+            # A number that is below the chance, divided by it, is a fresh one.
+            result[at] = normals(draws[at] / chance[at]) * (std * sqrt(shape.jump_share / rate))
         return result
 
     def _sides(self, state: State, quote: Ints, draws: Floats, usual: float) -> tuple[Ints, Ints]:

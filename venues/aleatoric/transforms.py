@@ -7,6 +7,7 @@ and integer arithmetic. Nothing needs to be snapped to a grid to agree, and pric
 ticks and lots anyway.
 """
 
+from functools import cache
 from math import factorial, fsum, sqrt
 
 import numpy as np
@@ -20,6 +21,7 @@ _LOG2_E = 1.4426950408889634
 _SQRT_HALF = 0.7071067811865476
 _EXP_TERMS = tuple(1.0 / factorial(n) for n in range(13, -1, -1))  # Taylor to r^13/13!: below 2^-53 for |r| <= ln2/2
 _LOG_TERMS = tuple(1.0 / n for n in range(21, 0, -2))  # atanh series to s^21/21: below 2^-53 for |s| <= 0.172
+DECAY_MIN = 1e-18  # what remains of a shock after this is below the last bit
 EXP_ARGUMENT_MAX = 700.0  # e^709 is the largest double
 
 
@@ -53,11 +55,13 @@ def log(x: Floats) -> Floats:
     return powers * _LN2_HIGH + (series + powers * _LN2_LOW)
 
 
+@cache
 def exp_of(x: float) -> float:
     """e^x of one number, for constants: the machine's own exp may differ from the next machine's."""
     return float(exp(np.array([x]))[0])
 
 
+@cache
 def log_of(x: float) -> float:
     """Natural logarithm of one number, for constants."""
     return float(log(np.array([x]))[0])
@@ -119,6 +123,14 @@ def quick_normals(shorts: NDArray[np.uint16]) -> Floats:
     return _SHORT_NORMALS.take(shorts)
 
 
+_SHORT_EXPONENTIALS: Floats = -log((np.arange(_SHORTS) + 0.5) / _SHORTS)
+
+
+def quick_exponentials(shorts: NDArray[np.uint16]) -> Floats:
+    """Exponential numbers of mean 1 from 16 bits each, up to 11.8."""
+    return _SHORT_EXPONENTIALS.take(shorts)
+
+
 def exponentials(uniforms: Floats) -> Floats:
     """Exponential numbers of mean 1."""
     return -log(uniforms)
@@ -149,7 +161,7 @@ def first_order(noises: Floats, keeps: Floats, starts: Floats) -> Floats:
     x = noises.copy()
     x[:, 0] += keeps * starts
     stride, decay = 1, keeps[:, None].copy()
-    while stride < x.shape[1]:
+    while stride < x.shape[1] and decay.max() > DECAY_MIN:
         x[:, stride:] += decay * x[:, :-stride]
         decay *= decay
         stride *= 2

@@ -48,6 +48,7 @@ class Lane(IntEnum):
     SALTS = 13
     FACTOR = 14
     PREMIUM = 15
+    WIDTHS = 16
 
 
 def stream_of(name: str) -> int:
