@@ -77,7 +77,10 @@ class MatchingEngine:
             self.market.add(instrument)
 
     def restore(self, cash_minor: int, positions: Sequence[VenuePosition], sequence: int) -> None:
-        """Take over the state of an earlier run, before the first order; fill ids go on after `sequence`."""
+        """Take over the state of an earlier run, before the first order; fill ids go on after `sequence`.
+
+        Raises ValueError when a position is held in a name that is not listed.
+        """
         self.account.cash_minor = cash_minor
         self.account.restore(self.instruments, positions)
         self._sequence = sequence
@@ -272,7 +275,8 @@ class MatchingEngine:
         resting.filled += lots
         self._sequence += 1
         identity = f"{self.engine}-{self._sequence}"
-        fill = Fill(self.engine, identity, order.id, order.symbol, order.side, lots, ticks, fee, maker, at_ns)
+        since_ns = max(at_ns, resting.since_ns)  # a book may be stamped before the order came and be heard after it
+        fill = Fill(self.engine, identity, order.id, order.symbol, order.side, lots, ticks, fee, maker, since_ns)
         self.fills.append(fill)
         if resting.left <= 0:
             self._end(resting, refusals.CANCEL_FILLED, at_ns)  # a filled order is not announced as cancelled

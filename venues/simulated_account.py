@@ -44,9 +44,11 @@ class SimulatedAccount:
             raise ValueError(f"fees of {instrument.asset_class} are missing ({instrument.symbol}); given: {known}")
 
     def restore(self, instruments: Mapping[str, Instrument], positions: Iterable[VenuePosition]) -> None:
-        """Start from positions that were held before."""
+        """Start from positions that were held before. Raises ValueError for a name that is not listed."""
         for position in positions:
-            instrument = instruments[position.symbol]
+            instrument = instruments.get(position.symbol)
+            if instrument is None:
+                raise ValueError(f"{position.lots} lots of {position.symbol} are held, but it is not listed here")
             cost = round(instrument.minor_per_tick_lot * Fraction(position.entry_ticks) * position.lots)
             self.holdings[position.symbol] = Holding(position.lots, cost)
 

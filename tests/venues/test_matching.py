@@ -527,6 +527,16 @@ def test_a_later_run_goes_on_where_the_ledger_stands():
     assert engine.account.cash_minor == 5_000_000 - 20_000 - filled.fee_minor
 
 
+def test_a_position_in_a_name_that_is_not_listed_is_not_forgotten():
+    with pytest.raises(ValueError, match="3 lots of ETH are held, but it is not listed here"):
+        MatchingEngine("perps", [PERP], FEES, CASH_MINOR, [VenuePosition("ETH", 3, 1.0)])
+
+
+def test_a_fill_is_never_older_than_its_order(engine):
+    engine.submit(order("a", BUY, 200, 1000, ALO), 50)
+    assert engine.on_book(book([(997, 900)], [(999, 70)], 40))[0].at_ns == 50
+
+
 def test_a_name_without_fees_is_not_listed():
     with pytest.raises(ValueError, match=r"fees of native are missing \(BTC\); given: spot"):
         MatchingEngine("perps", [PERP], {"spot": (0, 0)}, CASH_MINOR)
