@@ -1,7 +1,8 @@
 """Bars: cuts the stream of mids into aligned bars, silent ones included, or sixty bars would not be an hour.
 
 A bar closes when the first book past its end arrives, or by the clock a little later. What was closed stays closed: a
-late book is counted and left out. The mind also keeps each symbol's last bars, so that a restarted strategy is warm at
+late book is counted and left out. Once a second it says the touches that moved, as marks, for those who need prices but not
+every book: risk stays off the tick path. The mind also keeps each symbol's last bars, so that a restarted strategy is warm at
 once. Where its window holds days (equities), each session's bars are folded into one more bar when the session closes.
 """
 
@@ -9,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import ClassVar
 
-from actors.messages import BarHistory, Imbalance
+from actors.messages import BarHistory, Imbalance, Mark
 from supervisor.clock import NS_PER_S
 from supervisor.mailbox import Hears, latest
 from supervisor.messages import ChildStarted, Tick
@@ -54,7 +55,7 @@ class Bars:
         Hears(Tick),
         latest(Imbalance),
     )
-    says: ClassVar[tuple[type, ...]] = (Bar, BarHistory)
+    says: ClassVar[tuple[type, ...]] = (Bar, BarHistory, Mark)
     every_s: ClassVar[float] = 1.0
 
     def __init__(self, engine: str, interval_s: int, keep: int, daily_session: SessionAt | None = None):
@@ -65,12 +66,15 @@ class Bars:
         self.open: dict[str, OpenBar] = {}
         self.days: dict[str, OpenBar] = {}
         self.closed: dict[str, deque[Bar]] = {}
+        self.touches: dict[str, Imbalance] = {}  # the newest of each symbol
+        self.marked: dict[str, tuple[float, float]] = {}  # what was last said of it
         self.due_ns = 0  # no bar can be closed by the clock before this
         self.late = 0  # books that came after their bar was closed
         self.ahead = 0  # books stamped in the future
 
-    def hear(self, message: Imbalance | Tick | BarHistory | ChildStarted) -> tuple[Bar | BarHistory, ...]:
-        if type(message) is Imbalance:
+    def hear(self, message: Imbalance | Tick | BarHistory | ChildStarted) -> tuple[Bar | BarHistory | Mark, ...]:
+        if type(message) is Imbalance:  # the tick path
+            self.touches[message.symbol] = message
             mid = (message.bid + message.ask) * 0.5
             bar = self.open.get(message.symbol)
             if bar is None or not bar.books or not bar.start_ns <= message.at_ns < bar.end_ns:
@@ -83,12 +87,25 @@ class Bars:
                 bar.low = mid
             return ()
         if type(message) is Tick:
-            return self._tick(message.at_ns) if message.at_ns >= self.due_ns else ()
+            closed = self._tick(message.at_ns) if message.at_ns >= self.due_ns else ()
+            return (*self._marks(), *closed)
         if type(message) is BarHistory:
             self._learn(message)
-        elif type(message) is ChildStarted and (message.child, message.engine) == (STRATEGY, self.engine):
-            return tuple(BarHistory(self.engine, symbol, tuple(bars)) for symbol, bars in self.closed.items())
+        elif type(message) is ChildStarted:
+            self.marked.clear()  # whoever started has heard no mark yet, moved or not
+            if (message.child, message.engine) == (STRATEGY, self.engine):
+                return tuple(BarHistory(self.engine, symbol, tuple(bars)) for symbol, bars in self.closed.items())
         return ()
+
+    def _marks(self) -> list[Mark]:
+        """The touches that moved since they were last said."""
+        said = []
+        for symbol, touch in self.touches.items():
+            prices = (touch.bid, touch.ask)
+            if self.marked.get(symbol) != prices:
+                self.marked[symbol] = prices
+                said.append(Mark(symbol, touch.at_ns, *prices))
+        return said
 
     def _turn(self, imbalance: Imbalance, bar: OpenBar | None, mid: float) -> tuple[Bar, ...]:
         """A book that is the first of its bar, or out of the open one."""

@@ -24,7 +24,6 @@ from actors.gate import Gate
 from actors.ledger import Ledger, LedgerMind
 from actors.macro_calendar import MacroCalendar
 from actors.maker_watchdog import MakerWatchdog
-from actors.marks import Marks
 from actors.obi_pump import ObiPump
 from actors.reconciler import Reconciler, ReconcilerMind
 from actors.recorder import Recorder, Sink
@@ -160,7 +159,6 @@ def engine_children(parts: Parts, engine: str) -> tuple[ChildSpec, ...]:
         child("account", Account, lambda: Account(venue), engine),
         child("maker_watchdog", MakerWatchdog, lambda: MindBody(MakerWatchdog(profile, instruments)), engine),
         child("signal", Signal, lambda: MindBody(Signal(profile, instruments, intents, parts.calendar)), engine),
-        child("marks", Marks, lambda: MindBody(Marks()), engine),
         child("bars", Bars, lambda: MindBody(Bars(engine, profile.signal.bar_s, window, days)), engine),
         child("obi_pump", ObiPump, lambda: MindBody(ObiPump()), engine),
         child("reconciler", Reconciler, lambda: Reconciler(ReconcilerMind(engine), venue, parts.started_ns), engine),

@@ -184,8 +184,8 @@ class Session:
 
         async def show(clock: Clock) -> None:
             while True:
-                view.show(picture.snapshot())
                 await clock.sleep(every_s * clock.speed)
+                view.show(picture.snapshot())
 
         program.beside(show)
         return view

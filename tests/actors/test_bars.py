@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.bars import GRACE_NS, Bars
-from actors.messages import BarHistory, Imbalance
+from actors.messages import BarHistory, Imbalance, Mark
 from supervisor.messages import ChildStarted, Tick
 from venues.market import Bar
 
@@ -19,8 +19,15 @@ def book(at_ns, mid=100.0, symbol="BTC", received_ns=None):
     return Imbalance(symbol, at_ns, at_ns if received_ns is None else received_ns, mid - 0.5, mid + 0.5, 0, 0, 0, False)
 
 
+class WithoutMarks(Bars):
+    """The bars alone; marks have tests of their own."""
+
+    def hear(self, message):
+        return tuple(said for said in super().hear(message) if not isinstance(said, Mark))
+
+
 def mind(keep=240, session=None):
-    return Bars("perps", 60, keep, session)
+    return WithoutMarks("perps", 60, keep, session)
 
 
 def days(bars, start_ns, closes):
@@ -191,3 +198,21 @@ def test_a_session_without_a_book_leaves_no_day():
     bars = mind(session=session)
     bars.hear(book(T0, 100.0))
     assert all(bar.interval_ns == MINUTE for bar in bars.hear(Tick(T0 + 100 * MINUTE)))
+
+
+def test_a_mark_is_said_once_a_second_and_only_when_the_touch_moved():
+    bars = Bars("perps", 60, 240)
+    assert bars.hear(book(T0, 100.0)) == ()
+    bars.hear(book(T0 + S // 2, 101.0))
+    bars.hear(book(T0, 5.0, "ETH"))
+    assert bars.hear(Tick(T0 + S)) == (Mark("BTC", T0 + S // 2, 100.5, 101.5), Mark("ETH", T0, 4.5, 5.5))
+    bars.hear(book(T0 + S, 101.0))
+    assert bars.hear(Tick(T0 + 2 * S)) == ()
+
+
+def test_whoever_starts_hears_every_mark_again():
+    bars = Bars("perps", 60, 240)
+    bars.hear(book(T0, 100.0))
+    first = bars.hear(Tick(T0 + S))
+    bars.hear(ChildStarted("gate", "perps", 1, T0 + S))
+    assert bars.hear(Tick(T0 + 2 * S)) == first
