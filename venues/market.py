@@ -200,7 +200,7 @@ class Cancelled(Struct, frozen=True):
 
 
 class CancelRefused(Struct, frozen=True):
-    """A cancel or replace did not happen: the order was already over, or was never there."""
+    """A cancel or replace did not happen: the order was over, or was never there; of a replace it names the new order."""
 
     engine: str
     order_id: str

@@ -72,7 +72,11 @@ class Venue(Protocol):
         ...
 
     async def replace(self, order: OrderRequest) -> Accepted | Rejected | CancelRefused:
-        """Put `order` in the place of `order.replaces`; what that one has filled counts towards `order.lots`."""
+        """Put `order` in the place of `order.replaces`; what that one has filled counts towards `order.lots`.
+
+        CancelRefused: there was nothing to replace, and the new order never was. Rejected: the new order is refused;
+        the old one may be gone by then (Hyperliquid takes it out first), and `account()` says so if it is.
+        """
         ...
 
     async def open_orders(self) -> Sequence[OpenOrder]:
@@ -88,7 +92,10 @@ class Venue(Protocol):
         ...
 
     async def find(self, symbol: str, order_id: str) -> OpenOrder | Cancelled | Rejected | None:
-        """What became of an order; None: the venue does not know it, which is proof only behind a fence."""
+        """What became of an order; one that was filled is Cancelled with all its lots.
+
+        None: the venue does not know it, which is proof only behind a fence.
+        """
         ...
 
     async def history(self, symbol: str, interval_ns: int, bars: int) -> Sequence[Bar]:
