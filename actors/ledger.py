@@ -34,7 +34,7 @@ from supervisor import journal
 from supervisor.actor import Post
 from supervisor.mailbox import Hears
 from supervisor.messages import ChildStarted
-from venues.market import Accepted, Cancelled, CancelRefused, Fill, FundingPaid, Instrument, Rejected
+from venues.market import Accepted, Cancelled, CancelRefused, Fill, FundingPaid, Rejected
 
 OVER_KEPT_MAX = 2_000
 """Orders that are over and still known, for fills that come late: hours of trading."""
@@ -79,8 +79,8 @@ def read(entry: journal.Entry) -> Struct:
 class LedgerMind:
     """Folds records; says what changed."""
 
-    def __init__(self, instruments: Iterable[Instrument], dust_lots: Mapping[str, float]):
-        self.books = Books(instruments, dust_lots)
+    def __init__(self, dust_lots: Mapping[str, float] | None = None):
+        self.books = Books((), dust_lots)  # instruments come with each run's first record
         self.orders: dict[str, LiveOrder] = {}
         self.successors: dict[str, str] = {}  # replaced order -> the one in its place
         self.fences_ns: dict[str, int] = {}
@@ -125,6 +125,7 @@ class LedgerMind:
                 self.breakers[record.engine] = record
             case RunStarted():
                 self.runs.append(record)
+                self.books.instruments |= {(one.engine, one.symbol): one for one in record.instruments}
 
     def _fold_plan(self, planned: OrderPlanned) -> None:
         order, old = planned.order, planned.order.replaces

@@ -7,7 +7,7 @@ from msgspec import Struct
 from risk.circuit_breaker import Breaker
 from risk.intent import Trading
 from risk.order import OrderState
-from venues.market import Bar, OrderRequest, Side, TimeInForce
+from venues.market import Bar, Instrument, OrderRequest, Side, TimeInForce
 
 
 class Imbalance(Struct, frozen=True, gc=False):
@@ -250,4 +250,5 @@ class RunStarted(Struct, frozen=True, kw_only=True):
     seed: int
     version: str
     engines: tuple[str, ...]
+    instruments: tuple[Instrument, ...]  # what lots and ticks of this run's records mean
     at_ns: int

@@ -1,1 +1,1 @@
-"""benchmarks measure: what the README claims, in one run, on one machine, against what others offer for the same work."""
+"""benchmarks measure what the README claims: in one run, on one machine, against others that do the same work."""

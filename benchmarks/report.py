@@ -12,6 +12,8 @@ from pathlib import Path
 OUT = Path(__file__).parent / "out" / "bench.json"
 NAMED = ("msgspec", "numpy", "uvloop", "anyio", "websockets")
 NS_PER_US = 1_000
+ROUND_FROM = 100
+"""Figures of three digits or more are shown whole."""
 
 
 class NotMeasured(Exception):
@@ -33,12 +35,16 @@ def interleaved(sides: Mapping[str, Callable[[], float]], repeats: int) -> dict[
 
 def table(title: str, rows: Sequence[Sequence[object]]) -> None:
     """Print rows in columns, numbers to the right."""
-    shown = [[f"{cell:,.3g}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
+    shown = [[_number(cell) if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in shown) for column in range(len(shown[0]))]
     print(f"\n{title}")
     for row in shown:
         cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
         print("  ".join(["", row[0].ljust(widths[0]), *cells]))
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= ROUND_FROM else f"{value:.3g}"
 
 
 def machine() -> str:

@@ -77,7 +77,7 @@ async def _sweep(venue: Venue) -> list[str]:
 
 async def _disagreements(engine: str, part: EngineParts, journal: Path) -> list[str]:
     """Where the venue holds something else than the journal's fold."""
-    books = recover_from(journal, part.instruments.values()).books
+    books = recover_from(journal).books
     ours = {symbol: position.lots for symbol, position in books.positions.get(engine, {}).items()}
     theirs = {position.symbol: position.lots for position in await part.venue.positions()}
     return [

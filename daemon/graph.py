@@ -135,7 +135,7 @@ def shared(parts: Parts) -> tuple[ChildSpec, ...]:
     strictest = min((profile.macro for profile in profiles.values()), key=lambda macro: macro.when_degraded == "trade")
     return (
         recorder(parts),
-        child("ledger", Ledger, lambda: Ledger(parts.journal, partial(LedgerMind, every, dust), parts.deposits)),
+        child("ledger", Ledger, lambda: Ledger(parts.journal, partial(LedgerMind, dust), parts.deposits)),
         child("circuit_breaker", CircuitBreaker, lambda: MindBody(CircuitBreaker(limits, instruments))),
         child("macro_calendar", MacroCalendar, lambda: MindBody(MacroCalendar(parts.macro, strictest))),
         child("sector_guard", SectorGuard, lambda: MindBody(SectorGuard(sectors, dust))),

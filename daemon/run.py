@@ -1,14 +1,13 @@
 """A run: configuration first, then the lock, then the journal; only then does anything live."""
 
 import dataclasses
-from collections.abc import Iterable
 from pathlib import Path
 
 from actors.ledger import LedgerMind
 from config.errors import ConfigError
 from config.load import ENGINES
 from daemon import modes
-from daemon.books import every_instrument, recover_from
+from daemon.books import recover_from
 from daemon.configured import Configured, configure
 from daemon.errors import BadInput, Failed
 from daemon.lock import DataDirLock
@@ -16,11 +15,10 @@ from daemon.options import JOURNAL_NAME, Mode, RunOptions
 from daemon.session import Market, Session
 from risk.ledger.postings import LedgerUnbalanced
 from supervisor.clock import NS_PER_S
-from supervisor.journal import JournalDamaged
+from supervisor.journal import Journal, JournalDamaged
 from supervisor.virtual import run_virtual
 from supervisor.wall import now_ns, run_wall
 from venues.damage import BadRecording, Damage
-from venues.market import Instrument
 from venues.replay import open_replay
 
 MINUTE_NS = 60 * NS_PER_S
@@ -32,7 +30,7 @@ def run(options: RunOptions) -> int:
     modes.refuse_missing(options)
     markets = {str(engine): modes.universe(profile) for engine, profile in configured.profiles.items()}
     with DataDirLock(options.data_dir) as lock:
-        opening = opening_of(options, every_instrument())
+        opening = opening_of(options)
         epoch_ns = max(modes.SYNTHETIC_START_NS if options.virtual else now_ns(), next_minute(opening.last_ns))
         source = modes.synthetic_source(options.seed, modes.session_calendar())
         market = Market({e: source(profile, epoch_ns) for e, profile in configured.profiles.items()}, markets)
@@ -58,7 +56,7 @@ def replay(options: RunOptions) -> int:
     configured = Configured(configured.settings, {engine: profile})
     with DataDirLock(options.data_dir) as lock:
         set_aside(options.data_dir / JOURNAL_NAME)
-        opening = opening_of(options, instruments.values())
+        opening = opening_of(options)
         market = Market({engine: source}, {engine: instruments}, damages)
         return live(Session(options, configured, lock, opening, market), source.start_ns)
 
@@ -71,11 +69,11 @@ def live(session: Session, epoch_ns: int) -> int:
     return run_wall(session.live, epoch_ns, speed)
 
 
-def opening_of(options: RunOptions, instruments: Iterable[Instrument]) -> LedgerMind:
+def opening_of(options: RunOptions) -> LedgerMind:
     """What the journal of the data directory holds. Refuses one of another mode, and one that cannot be trusted."""
     path = options.data_dir / JOURNAL_NAME
     try:
-        opening = recover_from(path, instruments)
+        opening = recover_from(path)
     except (JournalDamaged, LedgerUnbalanced) as error:
         raise Failed(f"{error}. Nothing was started; the journal is as it was") from error
     if opening.runs and opening.runs[-1].mode != options.mode:
@@ -89,15 +87,16 @@ def set_aside(journal: Path) -> None:
     """A replay starts with empty books, or it could not be repeated; those of the replay before are kept beside."""
     if not journal.exists():
         return
-    opening = recover_from(journal, [])
+    opening = recover_from(journal)
     if opening.runs and opening.runs[-1].mode != Mode.REPLAY:
         return  # not ours to touch: opening_of refuses it by name
     number = 1
     while (aside := journal.with_suffix(f".{number}.sqlite")).exists():
         number += 1
+    Journal.open(journal).close()  # takes what a crash left in the write-ahead log into the file
+    journal.rename(aside)
     for suffix in ("-wal", "-shm"):
         journal.with_name(journal.name + suffix).unlink(missing_ok=True)
-    journal.rename(aside)
 
 
 def next_minute(at_ns: int) -> int:

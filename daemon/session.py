@@ -89,7 +89,7 @@ class Session:
 
     async def _live(self, clock: Clock, log: Log) -> int:
         started = self._note_start(clock)
-        log.log_message(started)
+        log.info("run_started", mode=started.mode, seed=started.seed, version=started.version, engines=started.engines)
         engines = self._engines(clock)
         board = Board({e: part.instruments for e, part in engines.items()}, {e: p.venue.name for e, p in engines.items()})
         digest = Digest(include_time=clock.virtual)
@@ -140,6 +140,7 @@ class Session:
             seed=self.options.seed,
             version=version("obid"),
             engines=tuple(self.configured.profiles),
+            instruments=tuple(one for known in self.market.instruments.values() for one in known.values()),
             at_ns=clock.now_ns(),
         )
         journal = Journal.open(self.journal)
