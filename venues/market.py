@@ -189,7 +189,7 @@ class Rejected(Struct, frozen=True):
 
 
 class Cancelled(Struct, frozen=True):
-    """The order is over with `lots_filled` of it filled in its whole chain; reason: asked, ioc, replaced, venue's words."""
+    """The order is over with `lots_filled` filled in its whole chain; reason: asked, ioc, replaced, venue's words."""
 
     engine: str
     order_id: str
@@ -200,7 +200,7 @@ class Cancelled(Struct, frozen=True):
 
 
 class CancelRefused(Struct, frozen=True):
-    """A cancel or replace did not happen: the order was over, or was never there; of a replace it names the new order."""
+    """A cancel or replace did not happen: the order was over, or never there; of a replace it names the new order."""
 
     engine: str
     order_id: str

@@ -6,8 +6,8 @@ from typing import Protocol
 from msgspec import Struct
 
 from venues.market import (
-    AccountEvent,
     Accepted,
+    AccountEvent,
     Bar,
     Cancelled,
     CancelRefused,
@@ -22,7 +22,7 @@ from venues.market import (
 
 
 class VenueUnreachable(Exception):
-    """They did not answer: what was asked may or may not have happened. The caller treats it as doubt, not as refusal."""
+    """They did not answer: what was asked may or may not have happened. The caller treats it as doubt, not refusal."""
 
 
 class VenueMisspoke(Exception):
