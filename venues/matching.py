@@ -275,8 +275,8 @@ class MatchingEngine:
         resting.filled += lots
         self._sequence += 1
         identity = f"{self.engine}-{self._sequence}"
-        since_ns = max(at_ns, resting.since_ns)  # a book may be stamped before the order came and be heard after it
-        fill = Fill(self.engine, identity, order.id, order.symbol, order.side, lots, ticks, fee, maker, since_ns)
+        filled_ns = max(at_ns, resting.since_ns)  # a book may be stamped before the order came and be heard after it
+        fill = Fill(self.engine, identity, order.id, order.symbol, order.side, lots, ticks, fee, maker, filled_ns)
         self.fills.append(fill)
         if resting.left <= 0:
             self._end(resting, refusals.CANCEL_FILLED, at_ns)  # a filled order is not announced as cancelled
