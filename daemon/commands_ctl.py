@@ -153,6 +153,17 @@ def restart(
     ask("restart", {"actor": actor, "reason": reason}, shown("outcome", "outcome_text"), data_dir, as_json)
 
 
+@ctl.command(epilog="Example: obid ctl crash perps.signal")
+def crash(
+    actor: Annotated[str, typer.Argument(metavar="ACTOR", help="Its name in `obid ctl ps`.")],
+    reason: Reason = "",
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Drill: crash an actor to see it come back. Refused where real orders are."""
+    ask("crash", {"actor": actor, "reason": reason}, shown("outcome", "outcome_text"), data_dir, as_json)
+
+
 @ctl.command(epilog="Example: obid ctl explain 7f3a90c1")
 def explain(
     order: Annotated[str, typer.Argument(metavar="ORDER", help="An order's or an intent's id.")],

@@ -7,7 +7,6 @@ from config.errors import ConfigError
 from config.profile import EngineName, Profile
 from config.sessions import load_sessions
 from config.universe import load_universe
-from daemon.graph import EngineParts
 from daemon.markets import instrument_of, model_of
 from daemon.options import Mode, RunOptions
 from risk.ledger.postings import Deposit
@@ -18,6 +17,7 @@ from venues.aleatoric.market import AleatoricMarket
 from venues.latency import Latency, LatencyModel
 from venues.market import Instrument, VenuePosition
 from venues.matching import MatchingEngine
+from venues.shadow import ShadowVenue
 from venues.simulated import MarketSource, SimulatedVenue
 from venues.venue import Venue
 
@@ -25,6 +25,12 @@ SYNTHETIC_START_NS = 1_767_571_200_000_000_000
 """2026-01-05 00:00 UTC, a Monday: where virtual time begins, so that a day of it holds a session of every market."""
 
 REAL = (Mode.LIVE, Mode.PAPER, Mode.SHADOW)
+"""Modes whose books come from a real venue."""
+
+Adapter = Callable[[Profile, Clock], Venue]
+
+ADAPTERS: dict[str, Adapter] = {}
+"""Real venues that this version speaks, by the name profiles call them; each brings its own folder in venues/."""
 
 
 def session_calendar() -> SessionCalendar:
@@ -33,10 +39,23 @@ def session_calendar() -> SessionCalendar:
     return SessionCalendar(holidays=frozenset(known.holidays), half_days=frozenset(known.half_days))
 
 
-def refuse_missing(options: RunOptions) -> None:
+def refuse_missing(options: RunOptions, profiles: Mapping[EngineName, Profile]) -> None:
     """Say so when a mode needs a venue that this version does not speak. Raises ConfigError."""
-    if options.mode in REAL:
-        raise ConfigError("--mode", "this version has no adapter for a real venue yet; synthetic runs", options.mode)
+    if options.mode not in REAL:
+        return
+    for engine, profile in profiles.items():
+        if profile.venue not in ADAPTERS:
+            right = f"{engine} needs {profile.venue}, which this version does not speak yet; synthetic mode runs"
+            raise ConfigError("--mode", right, options.mode)
+
+
+def real_venue(mode: Mode, profile: Profile, opening: LedgerMind, clock: Clock, seed: int) -> Venue:
+    """An engine's venue in live, paper and shadow; in shadow its orders never leave the machine."""
+    venue = ADAPTERS[profile.venue](profile, clock)
+    if mode is not Mode.SHADOW:
+        return venue
+    engine = matching_engine(profile, universe(profile), opening)
+    return ShadowVenue(venue, engine, latency_of(profile, seed), clock)
 
 
 def universe(profile: Profile) -> dict[str, Instrument]:
@@ -50,8 +69,10 @@ def known_instruments(engine: EngineName) -> dict[str, Instrument]:
     return {symbol: instrument_of(facts) for symbol, facts in load_universe(engine).items()}
 
 
-def deposits(profiles: Mapping[EngineName, Profile], at_ns: int) -> tuple[Deposit, ...]:
+def deposits(mode: Mode, profiles: Mapping[EngineName, Profile], at_ns: int) -> tuple[Deposit, ...]:
     """The money that simulated accounts open with; booked once for each data directory."""
+    if mode in (Mode.LIVE, Mode.PAPER):
+        return ()  # the venue says what is there
     return tuple(
         Deposit(engine, "opening", to_minor(profile.simulated.cash_usd), at_ns) for engine, profile in profiles.items()
     )
@@ -72,24 +93,23 @@ def synthetic_source(seed: int, calendar: SessionCalendar) -> Source:
     return source
 
 
-def simulated_parts(
+def simulated_venue(
     profile: Profile,
     instruments: Mapping[str, Instrument],
     source: MarketSource,
     opening: LedgerMind,
     clock: Clock,
     seed: int,
-    books: dict[str, int],
-) -> EngineParts:
-    """An engine whose orders go to the matching engine, which starts from what the ledger holds."""
-    venue: Venue = SimulatedVenue(
-        f"{profile.venue} (simulated)",
-        source,
-        matching_engine(profile, instruments, opening),
-        LatencyModel(Latency(profile.simulated.latency_ms, profile.simulated.latency_jitter_ms), f"{seed}/{profile.engine}"),
-        clock,
-    )
-    return EngineParts(profile=profile, instruments=instruments, venue=venue, books=books)
+) -> Venue:
+    """An engine's venue in synthetic and replay; its account starts from what the ledger holds."""
+    engine = matching_engine(profile, instruments, opening)
+    return SimulatedVenue(f"{profile.venue} (simulated)", source, engine, latency_of(profile, seed), clock)
+
+
+def latency_of(profile: Profile, seed: int) -> LatencyModel:
+    """How far away the simulated account is."""
+    simulated = profile.simulated
+    return LatencyModel(Latency(simulated.latency_ms, simulated.latency_jitter_ms), f"{seed}/{profile.engine}")
 
 
 def matching_engine(profile: Profile, instruments: Mapping[str, Instrument], opening: LedgerMind) -> MatchingEngine:

@@ -6,6 +6,7 @@ from pathlib import Path
 from actors.ledger import LedgerMind
 from config.errors import ConfigError
 from config.load import ENGINES
+from config.profile import Profile
 from daemon import modes
 from daemon.books import recover_from
 from daemon.configured import Configured, configure
@@ -14,12 +15,13 @@ from daemon.lock import DataDirLock
 from daemon.options import JOURNAL_NAME, Mode, RunOptions
 from daemon.session import Market, Session
 from risk.ledger.postings import LedgerUnbalanced
-from supervisor.clock import NS_PER_S
+from supervisor.clock import NS_PER_S, Clock
 from supervisor.journal import Journal, JournalDamaged
 from supervisor.virtual import run_virtual
 from supervisor.wall import now_ns, run_wall
 from venues.damage import BadRecording, Damage
 from venues.replay import open_replay
+from venues.venue import Venue
 
 MINUTE_NS = 60 * NS_PER_S
 
@@ -27,14 +29,22 @@ MINUTE_NS = 60 * NS_PER_S
 def run(options: RunOptions) -> int:
     """`obid run`: trade until stopped; returns the exit code."""
     configured = configure(options)
-    modes.refuse_missing(options)
-    markets = {str(engine): modes.universe(profile) for engine, profile in configured.profiles.items()}
+    modes.refuse_missing(options, configured.profiles)
+    instruments = {engine: modes.universe(profile) for engine, profile in configured.profiles.items()}
     with DataDirLock(options.data_dir) as lock:
         opening = opening_of(options)
-        epoch_ns = max(modes.SYNTHETIC_START_NS if options.virtual else now_ns(), next_minute(opening.last_ns))
+        epoch_ns = now_ns()
+        if options.mode is Mode.SYNTHETIC:
+            epoch_ns = max(modes.SYNTHETIC_START_NS if options.virtual else epoch_ns, next_minute(opening.last_ns))
         source = modes.synthetic_source(options.seed, modes.session_calendar())
-        market = Market({e: source(profile, epoch_ns) for e, profile in configured.profiles.items()}, markets)
-        return live(Session(options, configured, lock, opening, market), epoch_ns)
+
+        def venue(profile: Profile, clock: Clock) -> Venue:
+            if options.mode in modes.REAL:
+                return modes.real_venue(options.mode, profile, opening, clock, options.seed)
+            known = instruments[profile.engine]
+            return modes.simulated_venue(profile, known, source(profile, epoch_ns), opening, clock, options.seed)
+
+        return live(Session(options, configured, lock, opening, Market(instruments, venue)), epoch_ns)
 
 
 def replay(options: RunOptions) -> int:
@@ -57,7 +67,11 @@ def replay(options: RunOptions) -> int:
     with DataDirLock(options.data_dir) as lock:
         set_aside(options.data_dir / JOURNAL_NAME)
         opening = opening_of(options)
-        market = Market({engine: source}, {engine: instruments}, damages)
+
+        def venue(profile: Profile, clock: Clock) -> Venue:
+            return modes.simulated_venue(profile, instruments, source, opening, clock, options.seed)
+
+        market = Market({engine: instruments}, venue, damages)
         return live(Session(options, configured, lock, opening, market), source.start_ns)
 
 

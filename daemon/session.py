@@ -4,14 +4,14 @@ import asyncio
 import gc
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from importlib.metadata import version
 
 from actors.ledger import LedgerMind, written
 from actors.messages import Mark, RunStarted, SectorCounts
 from config.macro import load_macro_calendar
-from config.profile import EngineName
+from config.profile import EngineName, Profile
 from daemon import ending, graph, modes
 from daemon.board import Board
 from daemon.configured import Configured
@@ -32,7 +32,7 @@ from supervisor.supervisor import House
 from supervisor.wall import on_signals
 from venues.damage import Damage
 from venues.market import Bar, Instrument
-from venues.simulated import MarketSource
+from venues.venue import Venue
 
 VIRTUAL_VIEW_S = 600.0
 """In virtual time the view shows the present this often, by its own clock: a few pictures a second."""
@@ -44,16 +44,16 @@ EXIT_OK, EXIT_WRONG = 0, 1
 
 
 class Market:
-    """What simulated venues trade, by engine."""
+    """What is traded, by engine, and at which venue."""
 
     def __init__(
         self,
-        sources: Mapping[EngineName, MarketSource],
-        instruments: Mapping[str, Mapping[str, Instrument]],
+        instruments: Mapping[EngineName, Mapping[str, Instrument]],
+        venue: Callable[[Profile, Clock], Venue],
         damages: Sequence[Damage] = (),
     ):
-        self.sources = sources
         self.instruments = instruments
+        self.venue = venue
         self.damages = damages  # rows of a recording that could not be played; grows as it is read
 
 
@@ -101,7 +101,7 @@ class Session:
             journal=self.journal,
             run_id=self.run_id,
             started_ns=started.at_ns,
-            deposits=modes.deposits(self.configured.profiles, started.at_ns),
+            deposits=modes.deposits(self.options.mode, self.configured.profiles, started.at_ns),
             sinks=(
                 board,
                 Only(set(graph.TOLD) - QUIET, log.log_message, log.flush),
@@ -150,14 +150,11 @@ class Session:
 
     def _engines(self, clock: Clock) -> dict[str, graph.EngineParts]:
         return {
-            engine: modes.simulated_parts(
-                profile,
-                self.market.instruments[engine],
-                self.market.sources[engine],
-                self.opening,
-                clock,
-                self.options.seed,
-                self.books[engine],
+            engine: graph.EngineParts(
+                profile=profile,
+                instruments=self.market.instruments[engine],
+                venue=self.market.venue(profile, clock),
+                books=self.books[engine],
             )
             for engine, profile in self.configured.profiles.items()
         }
@@ -166,8 +163,7 @@ class Session:
         """Everything that can end the run from outside."""
         if self.options.for_ns is not None:
             clock.call_at(clock.now_ns() + self.options.for_ns, lambda: program.stop("the time is up"))
-        if not clock.virtual:
-            on_signals(clock.loop, program.stop, log.flush)
+        on_signals(clock.loop, program.stop, log.flush)
 
         async def freeze(clock: Clock) -> None:
             """What the start has made lives as long as the process: the collector need not look at it again."""
