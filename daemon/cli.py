@@ -37,6 +37,7 @@ Config = Annotated[Path | None, typer.Option(metavar="FILE.toml", help="Settings
 Symbols = Annotated[str, typer.Option(metavar="BTC,ETH", help="Only these, as the venue spells them.")]
 BarLength = Annotated[str, typer.Option("--bar", metavar="60s", help="Length of a bar, over the profile's.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Lines instead of the live view.")]
+Record = Annotated[bool, typer.Option("--record", help="Keep every book and trade in the data directory, to replay.")]
 Recordings = Annotated[list[Path], typer.Argument(metavar="FILE|FOLDER|RECORDING...", help="Played in order.")]
 
 
@@ -72,6 +73,7 @@ def run(
     data_dir: DataDir = None,
     symbols: Symbols = "",
     bar: BarLength = "",
+    record: Record = False,
     plain: Plain = False,
     as_json: AsJson = False,
 ) -> None:
@@ -82,7 +84,8 @@ def run(
 
         base = asked(options.parse_mode(mode), engine, seed, config, data_dir, symbols, bar)
         for_ns = options.parse_duration_ns(for_) if for_ else None
-        whole = replace(base, for_ns=for_ns, speed=options.parse_speed(speed), plain=plain, json=as_json)
+        pace = options.parse_speed(speed)
+        whole = replace(base, for_ns=for_ns, speed=pace, record=record, plain=plain, json=as_json)
         options.check_together(whole)
         from daemon.run import run as run_daemon
 

@@ -45,8 +45,8 @@ def refuse_missing(options: RunOptions, profiles: Mapping[EngineName, Profile]) 
         return
     for engine, profile in profiles.items():
         if profile.venue not in ADAPTERS:
-            right = f"{engine} needs {profile.venue}, which this version does not speak yet; synthetic mode runs"
-            raise ConfigError("--mode", right, options.mode)
+            right = f"{engine} needs {profile.venue}, which this version does not speak yet; synthetic mode does run"
+            raise ConfigError("--mode", right, options.mode.value)
 
 
 def real_venue(mode: Mode, profile: Profile, opening: LedgerMind, clock: Clock, seed: int) -> Venue:

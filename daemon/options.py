@@ -58,6 +58,7 @@ class RunOptions:
     bar_s: int | None = None  # None: what the profiles say
     plain: bool = False
     json: bool = False  # the end summary as one JSON object, its last line still the digest
+    record: bool = False  # keep every book and trade, for `obid replay`
     recordings: tuple[Path, ...] = ()  # replay: files, folders and recordings, in the order given
 
     @property

@@ -32,6 +32,7 @@ from supervisor.supervisor import House
 from supervisor.wall import on_signals
 from venues.damage import Damage
 from venues.market import Bar, Instrument
+from venues.recording import RecordingWriter
 from venues.venue import Venue
 
 VIRTUAL_VIEW_S = 600.0
@@ -39,6 +40,9 @@ VIRTUAL_VIEW_S = 600.0
 
 QUIET = frozenset((Mark, Bar, SectorCounts))
 """What is not a line of the log: too much of it, and nothing was decided."""
+
+RECORDINGS = "recordings"
+"""Where recorded markets are, a folder for each run."""
 
 EXIT_OK, EXIT_WRONG = 0, 1
 
@@ -95,6 +99,7 @@ class Session:
         digest = Digest(include_time=clock.virtual)
         operator = Operator(self.options, board, log)
         socket = ControlSocket(self.lock, operator, operator.on_error)
+        recording = self._recording()
         ends = Ends(engines, lambda reason: program.stop(reason))
         parts = graph.Parts(
             engines=engines,
@@ -107,8 +112,10 @@ class Session:
                 Only(set(graph.TOLD) - QUIET, log.log_message, log.flush),
                 Only(graph.DECISIONS, digest.update),
                 Only(graph.TOLD, lambda message: socket.publish(event_of(type(message)), message)),
+                *([recording] if recording else []),
                 ends,
             ),
+            record_market=self.options.record,
             door=WaitingDoor() if clock.virtual else SocketDoor(socket, operator),
             calendar=modes.session_calendar(),
             macro=load_macro_calendar(),
@@ -123,6 +130,8 @@ class Session:
             result = await program.run(lambda: ending.wind_down(house, board, clock))
         finally:
             view.close()
+            if recording is not None:
+                recording.close()
         wrongs = await ending.close(result, engines, clock, log, self.journal, self.options)
         summary = picture.summary(result.reason)
         log.info("run_ended", reason=result.reason, digest=summary.digest, wrongs=wrongs)
@@ -147,6 +156,13 @@ class Session:
         journal.append([written(started)])
         journal.close()
         return started
+
+    def _recording(self) -> RecordingWriter | None:
+        """Where the market is kept, if it is."""
+        if not self.options.record:
+            return None
+        every = [one for known in self.market.instruments.values() for one in known.values()]
+        return RecordingWriter(self.options.data_dir / RECORDINGS / self.run_id, every)
 
     def _engines(self, clock: Clock) -> dict[str, graph.EngineParts]:
         return {
