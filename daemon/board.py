@@ -8,6 +8,7 @@ from typing import Any
 from actors.messages import (
     BalanceChanged,
     Drift,
+    MacroWindow,
     Mark,
     OrderChanged,
     OrderPlanned,
@@ -17,10 +18,10 @@ from actors.messages import (
     TradingState,
 )
 from daemon.snapshot import DECISIONS_MAX, DecisionRow, EngineRow, OrderRow, PositionRow
-from risk.intent import Approved, Cancel, Intent, Refused, Reprice, Trading
+from risk.intent import Cancel, Intent, Refused, Reprice, Trading
 from risk.order import OVER
 from supervisor.messages import ChildCrashed
-from venues.market import Fill, FundingPaid, Instrument
+from venues.market import MINOR_PER_USD, Fill, FundingPaid, Instrument, Side
 
 Key = tuple[str, str]
 """(engine, symbol)."""
@@ -48,6 +49,7 @@ class Board:
         self.counts: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
         self.listeners: list[Callable[[DecisionRow], None]] = []
+        self.told: dict[Key, str] = {}  # (event, engine) -> how it last stood
         self._keep: dict[type, Callable[[Any], None]] = {
             PositionChanged: self._position,
             OrderChanged: self._order,
@@ -67,9 +69,8 @@ class Board:
         keep = self._keep.get(kind)
         if keep is not None:
             keep(message)
-        tell = _TELL.get(kind)
-        if tell is not None:
-            self._tell(message, tell(message))
+        if kind in _TELL or kind in _TELL_ALL:
+            self._tell(message)
 
     def flush(self) -> None:
         """Nothing is buffered."""
@@ -93,12 +94,21 @@ class Board:
         fresh = self.fresh.setdefault(state.engine, set())
         (fresh.add if state.fresh else fresh.discard)(state.symbol)
 
-    def _tell(self, message: Any, text: str) -> None:
-        wish = getattr(message, "wish", message)
-        symbol = getattr(wish, "symbol", "") or getattr(getattr(message, "order", None), "symbol", "")
-        row = DecisionRow(
-            at_ns=message.at_ns, engine=message.engine, symbol=symbol, event=type(message).__name__.lower(), text=text
-        )
+    def _tell(self, message: Any) -> None:
+        engine = getattr(message, "engine", ALL)
+        symbol = ""
+        if type(message) in _TELL:
+            about = getattr(message, "wish", None) or getattr(message, "order", None) or message
+            symbol = about.symbol
+            event, tell = _TELL[type(message)]
+            text = tell(message, self.instruments[engine][symbol])
+        else:
+            event, tell_all = _TELL_ALL[type(message)]
+            text = tell_all(message)
+            if self.told.get((event, engine)) == text and event not in REPEATED:
+                return  # said again for a child that has just started
+            self.told[event, engine] = text
+        row = DecisionRow(at_ns=message.at_ns, engine=engine, symbol=symbol, event=event, text=text)
         self.decisions.append(row)
         for listener in self.listeners:
             listener(row)
@@ -180,22 +190,34 @@ class Board:
         )
 
 
-def _wish_text(wish: Intent | Reprice | Cancel) -> str:
-    if isinstance(wish, Cancel):
-        return f"cancel {wish.reason}"
+def _wish(wish: Intent | Reprice, instrument: Instrument) -> str:
     lots = wish.lots if isinstance(wish, Intent) else wish.lots_left
-    return f"{wish.side} {lots} lots at {wish.ticks} ticks, {wish.time_in_force}, {wish.reason}"
+    return f"{_deal(wish.side, lots, wish.ticks, instrument)}, {wish.time_in_force}, {wish.reason}"
 
 
-_TELL: dict[type, Callable[[Any], str]] = {
-    Intent: _wish_text,
-    Approved: lambda m: f"approved: {_wish_text(m.wish)}",
-    Refused: lambda m: f"refused by {m.rule}: {m.value}, bound {m.bound}",
-    OrderPlanned: lambda m: f"order {m.order.side} {m.order.lots} lots at {m.order.ticks} ticks",
-    Fill: lambda m: f"filled {m.side} {m.lots} lots at {m.ticks} ticks, {'maker' if m.maker else 'taker'}",
-    FundingPaid: lambda m: f"funding {m.amount_minor / 1e6:+.6f} USD",
-    TradingState: lambda m: f"{m.engine or 'all engines'} {m.state}: {m.reason} (by {m.by})",
-    Drift: lambda m: f"venue holds {m.venue_lots} lots, ledger {m.ledger_lots}: {m.action}",
-    Reconciled: lambda m: f"{'reconciled' if m.ok else 'not reconciled: ' + m.reason}",
+def _deal(side: Side, lots: int, ticks: int, instrument: Instrument) -> str:
+    return f"{side} {instrument.size(lots):f} at {instrument.price(ticks):f}"
+
+
+_TELL: dict[type, tuple[str, Callable[[Any, Instrument], str]]] = {
+    Intent: ("intent", lambda m, i: f"{m.purpose} {_wish(m, i)}"),
+    Reprice: ("reprice", _wish),
+    Cancel: ("cancel", lambda m, _: m.reason),
+    Refused: ("refused", lambda m, _: f"{m.rule}: {m.value}, bound {m.bound}"),
+    OrderPlanned: ("order", lambda m, i: f"{_deal(m.order.side, m.order.lots, m.order.ticks, i)}, {m.order.time_in_force}"),
+    Fill: ("fill", lambda m, i: f"{_deal(m.side, m.lots, m.ticks, i)}, {'maker' if m.maker else 'taker'}"),
+    FundingPaid: ("funding", lambda m, _: f"{m.amount_minor / MINOR_PER_USD:+.4f} USD"),
 }
-"""How a decision reads in one line; what is not here is no decision to show."""
+"""What of one symbol is shown, its name and how it reads in a line; what is not here is no decision to show."""
+
+REPEATED = ("crashed", "drift")
+"""Events that are news however often they come."""
+
+_TELL_ALL: dict[type, tuple[str, Callable[[Any], str]]] = {
+    TradingState: ("trading", lambda m: f"{m.engine or 'all engines'} {m.state}: {m.reason}"),
+    Drift: ("drift", lambda m: f"{m.symbol}: the venue holds {m.venue_lots} lots, we {m.ledger_lots}: {m.action}"),
+    Reconciled: ("reconciled", lambda m: "venue and ledger agree" if m.ok else m.reason),
+    MacroWindow: ("macro", lambda m: f"{'shut' if m.shut else 'open'} {m.event}".strip()),
+    ChildCrashed: ("crashed", lambda m: f"{m.child}: {m.error}"),
+}
+"""What is shown of an engine, or of all."""
