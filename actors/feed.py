@@ -1,13 +1,13 @@
 """Feed: carries a venue's books into the graph, with a verdict on each and on the age of every stream."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from actors.messages import BarHistory, BookRefused, StreamEnded, StreamState
 from supervisor.actor import Post
 from supervisor.clock import NS_PER_MS
 from supervisor.mailbox import Hears
-from venues.market import Book, Trade
+from venues.market import Book
 from venues.venue import Venue
 
 STALENESS_CHECK_S = 1.0
@@ -15,45 +15,37 @@ STALENESS_CHECK_S = 1.0
 
 
 class Stream:
-    """One symbol's market data: the stamps of its last good book, and the last verdict on its age."""
+    """One symbol's market data. It outlives the feed, which counts on where its predecessor crashed."""
 
-    __slots__ = ("at_ns", "fresh", "received_ns")
+    __slots__ = ("at_ns", "books", "fresh", "received_ns")
 
     def __init__(self) -> None:
-        self.at_ns = 0
-        self.received_ns = 0
-        self.fresh = False
+        self.books = 0  # heard, good or bad
+        self.at_ns = 0  # of the last good book
+        self.received_ns = 0  # of the same
+        self.fresh = False  # the last verdict on its age
 
 
 class FeedMind:
     """Judges books: in order, two-sided, not crossed; and knows how long each symbol has been silent."""
 
-    def __init__(self, engine: str, symbols: Sequence[str], stale_ms: int, books: dict[str, int] | None = None):
+    def __init__(self, engine: str, streams: Mapping[str, Stream], stale_ms: int):
         self.engine = engine
+        self.streams = streams
         self.stale_ns = stale_ms * NS_PER_MS
-        self.streams = {symbol: Stream() for symbol in symbols}
-        self.books = {} if books is None else books  # heard by symbol, good or bad
-        for symbol in symbols:
-            self.books.setdefault(symbol, 0)
+        for stream in streams.values():
+            stream.fresh = False  # said again by the first look at ages
 
-    def hear(self, book: Book) -> Book | BookRefused:
-        """The book itself if it can be acted on, else why not. The tick path: one look at each touch."""
-        symbol = book.symbol
-        bids, asks = book.bids, book.asks
-        self.books[symbol] += 1
-        stream = self.streams[symbol]
-        if not bids or not asks:
-            return self._refuse(book, "one_sided" if bids or asks else "empty")
-        if bids[0].price >= asks[0].price:
-            return self._refuse(book, "crossed")
-        if book.at_ns < stream.at_ns:
-            return self._refuse(book, "backwards")
-        stream.at_ns = book.at_ns
-        stream.received_ns = book.received_ns
-        return book
-
-    def _refuse(self, book: Book, reason: str) -> BookRefused:
-        return BookRefused(book.symbol, reason, book.at_ns)
+    def hear(self, book: Book) -> BookRefused | None:
+        """Why a book cannot be acted on; None for a good one. The tick path: one look at each touch."""
+        stream = self.streams[book.symbol]
+        stream.books += 1
+        bids, asks, at_ns = book.bids, book.asks, book.at_ns
+        if bids and asks and bids[0].price < asks[0].price and at_ns >= stream.at_ns:
+            stream.at_ns = at_ns
+            stream.received_ns = book.received_ns
+            return None
+        return BookRefused(book.symbol, flaw(book), at_ns)
 
     def check_ages(self, now_ns: int) -> Iterable[StreamState]:
         """Say which streams went stale or came back since the last look."""
@@ -64,6 +56,13 @@ class FeedMind:
                 stream.fresh = fresh
                 age_ms = age_ns // NS_PER_MS
                 yield StreamState(self.engine, symbol, fresh, age_ms, now_ns)
+
+
+def flaw(book: Book) -> str:
+    """What is wrong with a book that is no good."""
+    if not book.bids or not book.asks:
+        return "one_sided" if book.bids or book.asks else "empty"
+    return "crossed" if book.bids[0].price >= book.asks[0].price else "backwards"
 
 
 class Feed:
@@ -85,12 +84,16 @@ class Feed:
             post.say(BarHistory(post.engine, symbol, tuple(bars)))
         post.ready()
         post.spawn(self._watch_ages(post))
-        hear, say = self.mind.hear, post.say
+        hear, say, say_book = self.mind.hear, post.say, post.voice(Book)
         async for batch in self.venue.market():
             for event in batch:
                 if type(event) is Book:
-                    say(hear(event))
-                elif self.trades and type(event) is Trade:
+                    refused = hear(event)
+                    if refused is None:
+                        say_book(event)
+                    else:
+                        say(refused)
+                elif self.trades:
                     say(event)
         post.say(StreamEnded(post.engine, "the venue has no more data", post.clock.now_ns()))
 

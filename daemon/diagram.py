@@ -41,7 +41,7 @@ def example_parts() -> Parts:
     """What a graph of one engine is built of."""
     profile = load_profile(EXAMPLE)
     venue = cast(Venue, NoVenue())
-    part = EngineParts(profile=profile, instruments=modes.universe(profile), venue=venue, books={})
+    part = EngineParts(profile=profile, instruments=modes.universe(profile), venue=venue, streams={})
     return Parts(
         engines={EXAMPLE: part},
         journal=Path(),

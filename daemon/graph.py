@@ -19,7 +19,7 @@ from actors.bars import Bars
 from actors.circuit_breaker import CircuitBreaker
 from actors.control import Control, Door
 from actors.executor import Executor, ExecutorMind
-from actors.feed import Feed, FeedMind, History
+from actors.feed import Feed, FeedMind, History, Stream
 from actors.gate import Gate
 from actors.ledger import Ledger, LedgerMind
 from actors.macro_calendar import MacroCalendar
@@ -97,7 +97,7 @@ class EngineParts:
     profile: Profile
     instruments: Mapping[str, Instrument]
     venue: Venue
-    books: dict[str, int]  # heard by symbol; outlives the feed
+    streams: Mapping[str, Stream]  # by symbol; they outlive the feed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +165,7 @@ def engine_children(parts: Parts, engine: str) -> tuple[ChildSpec, ...]:
         child(
             "feed",
             Feed,
-            lambda: Feed(feed_mind(profile, part.books), venue, history, trades=parts.record_market),
+            lambda: Feed(FeedMind(engine, part.streams, profile.feed.stale_ms), venue, history, trades=parts.record_market),
             engine,
             says=feed_says,
             restart=Restart.TRANSIENT,  # it ends when the data does
@@ -207,11 +207,6 @@ def recorder(parts: Parts) -> ChildSpec:
     hears = tuple(Hears(message, size_max=RECORDER_SIZE_MAX) for message in (*TOLD, *market))
     spec = child("recorder", Recorder, lambda: MindBody(Recorder(parts.sinks)))
     return replace(spec, hears=(*Recorder.hears, *hears, latest(m.Mark)))
-
-
-def feed_mind(profile: Profile, books: dict[str, int]) -> FeedMind:
-    """The judge of an engine's books."""
-    return FeedMind(profile.engine, profile.symbols, profile.feed.stale_ms, books)
 
 
 def new_ids(run_id: str, engine: str, purpose: str) -> Callable[[], str]:

@@ -3,7 +3,9 @@
 import os
 from collections.abc import Mapping
 
+from actors.feed import Stream
 from actors.messages import RunStarted
+from config.profile import EngineName
 from daemon.board import Board
 from daemon.digest import Digest
 from daemon.options import RunOptions
@@ -23,14 +25,14 @@ class Picture:
         board: Board,
         house: House,
         digest: Digest,
-        books: Mapping[str, Mapping[str, int]],
+        streams: Mapping[EngineName, Mapping[str, Stream]],
     ):
         self.started = started
         self.options = options
         self.board = board
         self.house = house
         self.digest = digest
-        self.books = books  # heard, by engine and symbol
+        self.streams = streams  # by engine and symbol
 
     def snapshot(self) -> Snapshot:
         """Now."""
@@ -63,7 +65,7 @@ class Picture:
         )
 
     def _books(self) -> int:
-        return sum(sum(of_engine.values()) for of_engine in self.books.values())
+        return sum(stream.books for of_engine in self.streams.values() for stream in of_engine.values())
 
     def _actor(self, one: ChildHealth) -> ActorRow:
         box = one.mailbox
@@ -93,7 +95,7 @@ class Picture:
             ended_ns=self.house.clock.now_ns(),
             reason=reason,
             books=self._books(),
-            books_by_symbol={s: n for of_engine in self.books.values() for s, n in of_engine.items()},
+            books_by_symbol={s: stream.books for of_engine in self.streams.values() for s, stream in of_engine.items()},
             bars=counts["Bar"],
             intents=counts["Intent"],
             approved=counts["Approved"],

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from importlib.metadata import version
 
+from actors.feed import Stream
 from actors.ledger import LedgerMind, written
 from actors.messages import Mark, RunStarted, SectorCounts
 from config.macro import load_macro_calendar
@@ -80,7 +81,7 @@ class Session:
         self.number = len(opening.runs) + 1
         self.run_id = f"{options.mode}-{options.seed}-{self.number}"
         self.journal = options.data_dir / JOURNAL_NAME
-        self.books: dict[str, dict[str, int]] = {engine: {} for engine in configured.profiles}
+        self.streams = {e: {s: Stream() for s in known} for e, known in market.instruments.items()}
 
     async def live(self, clock: Clock) -> int:
         """From wiring to summary; returns the exit code."""
@@ -122,7 +123,7 @@ class Session:
         )
         house = House(graph.build(parts), clock, self.options.seed, graph.FROM_OUTSIDE)
         program = Program(house)
-        picture = Picture(started, self.options, board, house, digest, self.books)
+        picture = Picture(started, self.options, board, house, digest, self.streams)
         operator.attach(house, program, picture)
         self._arm(clock, program, log)
         view = self._view(clock, program, board, picture)
@@ -170,7 +171,7 @@ class Session:
                 profile=profile,
                 instruments=self.market.instruments[engine],
                 venue=self.market.venue(profile, clock),
-                books=self.books[engine],
+                streams=self.streams[engine],
             )
             for engine, profile in self.configured.profiles.items()
         }

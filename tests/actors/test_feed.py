@@ -1,6 +1,6 @@
 """The feed's verdicts on books and on the age of streams."""
 
-from actors.feed import FeedMind
+from actors.feed import FeedMind, Stream
 from actors.messages import BookRefused, StreamState
 from supervisor.clock import NS_PER_S
 from venues.market import Book, Level
@@ -13,12 +13,14 @@ def book(at_ns: int = 1, bids: tuple[Level, ...] = (BID,), asks: tuple[Level, ..
 
 
 def mind() -> FeedMind:
-    return FeedMind("perps", ["BTC", "ETH"], stale_ms=2_000)
+    return FeedMind("perps", {"BTC": Stream(), "ETH": Stream()}, stale_ms=2_000)
 
 
-def test_a_good_book_passes_as_it_is() -> None:
-    good = book()
-    assert mind().hear(good) is good
+def test_a_good_book_passes_and_every_book_is_counted() -> None:
+    feed = mind()
+    assert feed.hear(book()) is None
+    feed.hear(book(bids=()))
+    assert feed.streams["BTC"].books == 2
 
 
 def test_each_bad_book_is_refused_by_name() -> None:
@@ -35,8 +37,7 @@ def test_each_bad_book_is_refused_by_name() -> None:
 def test_a_book_older_than_the_last_is_refused_and_an_equal_stamp_is_not() -> None:
     feed = mind()
     feed.hear(book(at_ns=10))
-    again = book(at_ns=10)
-    assert feed.hear(again) is again
+    assert feed.hear(book(at_ns=10)) is None
     assert feed.hear(book(at_ns=9)) == BookRefused("BTC", "backwards", 9)
 
 
