@@ -7,10 +7,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import count
-from typing import Any
+from typing import Any, ClassVar
 
 from actors.bars import Bars
-from actors.feed import Feed, FeedMind, History
+from actors.feed import Feed, FeedMind, History, Stream
 from actors.gate import Gate
 from actors.messages import (
     BookRefused,
@@ -32,7 +32,7 @@ from benchmarks.frames import ENGINE, Frame
 from benchmarks.report import Wrong
 from benchmarks.scene import EPOCH_NS, Scene
 from risk.gate_state import new_state
-from risk.intent import Approved, Cancel, Intent, Refused, Reprice
+from risk.intent import Approved, Cancel, Refused, Reprice
 from supervisor.actor import MindBody, Post
 from supervisor.child import ChildSpec, Restart, SupervisorSpec
 from supervisor.clock import NS_PER_S, Clock
@@ -41,7 +41,7 @@ from supervisor.messages import Tick
 from supervisor.supervisor import House, Supervisor
 from supervisor.wall import run_wall
 from venues.hyperliquid.wire import decode
-from venues.market import Bar, Book, MarketEvent
+from venues.market import Bar, MarketEvent
 
 OUTSIDE = (Tick, BookRefused, StreamState, StreamEnded, Command, TradingState, MacroWindow, Reconciled, OrderChanged)
 OUTSIDE_TOO = (PositionChanged, SectorCounts, BreakerChanged, Cancel, Reprice, Refused, Approved, Bar, Imbalance)
@@ -104,7 +104,7 @@ class BenchVenue:
 
 async def quiet(house: House) -> None:
     """Wait until nobody has anything left to do."""
-    while any(map(len, house.mailboxes.values())):
+    while any(map(len, house.mailboxes.values())):  # noqa: ASYNC110  # there is no event for nothing to do
         await asyncio.sleep(0)
     await asyncio.sleep(0)
 
@@ -130,6 +130,9 @@ class Sink:
 class Tally:
     """Adds up what the pump says; only in the run that is checked, not in those that are timed."""
 
+    hears: ClassVar[tuple[Hears, ...]] = (Hears(Imbalance),)
+    says: ClassVar[tuple[type, ...]] = ()
+
     def __init__(self, outcome: Outcome):
         self.outcome = outcome
 
@@ -138,7 +141,9 @@ class Tally:
         return ()
 
 
-def children(scene: Scene, feed: Feed, outcome: Outcome, *, check: bool, signal: type[Signal] = Signal) -> Iterator[ChildSpec]:
+def children(
+    scene: Scene, feed: Feed, outcome: Outcome, *, check: bool, signal: type[Signal] = Signal
+) -> Iterator[ChildSpec]:
     """The part of daemon/graph.py that a book passes, in its order."""
     profile, instruments = scene.profile, scene.instruments
     ids = count(1)
@@ -156,7 +161,7 @@ def children(scene: Scene, feed: Feed, outcome: Outcome, *, check: bool, signal:
     window = max(profile.signal.window_bars, profile.signal.trend_bars)
     yield child("bars", Bars, lambda: MindBody(Bars(ENGINE, profile.signal.bar_s, window)))
     if check:
-        yield child("tally", Bars, lambda: MindBody(Tally(outcome)), hears=(Hears(Imbalance),), says=())
+        yield child("tally", Tally, lambda: MindBody(Tally(outcome)))
     yield child("obi_pump", ObiPump, lambda: MindBody(ObiPump()))
     yield child("feed", Feed, lambda: feed, restart=Restart.TRANSIENT)
 
@@ -166,7 +171,7 @@ def graph(scene: Scene, frames: Sequence[Frame], *, check: bool = False) -> Outc
     outcome = Outcome()
     venue = BenchVenue(scene, frames, outcome)
     window = max(scene.profile.signal.window_bars, scene.profile.signal.trend_bars)
-    mind = FeedMind(ENGINE, tuple(scene.instruments), scene.profile.feed.stale_ms)
+    mind = FeedMind(ENGINE, {symbol: Stream() for symbol in scene.instruments}, scene.profile.feed.stale_ms)
     feed = Feed(mind, venue, History(scene.profile.signal.bar_s * NS_PER_S, window))  # type: ignore[arg-type]
 
     async def main(clock: Clock) -> None:
