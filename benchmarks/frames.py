@@ -1,7 +1,7 @@
 """Frames of Hyperliquid's order books: real ones as templates, 28 coins, time going on, prices and sizes that move.
 
-A template gives the shape: how far apart 20 levels a side lie, in steps of the price grid, what waits at each, the order
-of the fields. Every coin then walks on its own. Where the recorded frames are not at hand, templates are drawn.
+A template gives the shape: how far apart 20 levels a side lie, in steps of the price grid, and what waits at each.
+Every coin then walks on its own. Where the recorded frames are not at hand, templates are drawn.
 """
 
 import gzip
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from config.universe import SymbolFacts, load_universe
 from supervisor.clock import NS_PER_MS
@@ -22,7 +22,7 @@ SEED = 7
 START_MS = 1_750_000_000_000
 """A whole second, so that bars begin where the frames do."""
 
-ENGINE = "perps"
+ENGINE: Literal["perps"] = "perps"
 PULL = 0.02
 """Share of its distance from the start that a price goes back by: it reverts, so that there is something to trade."""
 
@@ -89,8 +89,8 @@ class Walk:
     def frame(self, template: Template, time_ms: int, *, stamped: bool) -> bytes:
         """The next book, in the shape of a template."""
         self.at += round(self.random.gauss(0.0, 2.0) - PULL * (self.at - self.start))
-        lean = self.random.uniform(0.3, 3.0)  # how much heavier the bids are: both signs of imbalance occur
-        bids = self._levels(template[0], -1, lean)
+        lean = 2 ** self.random.uniform(-1.5, 1.5)  # how much heavier the bids are: both signs of imbalance occur
+        bids = self._levels(template[0], -1, lean * sum(template[1].sizes) / sum(template[0].sizes))
         asks = self._levels(template[1], 1, 1.0)
         stamp = f'"stamp":{STAMP},' if stamped else ""
         book = f'"data":{{"coin":"{self.symbol}","time":{time_ms},"levels":[[{bids}],[{asks}]]}}'

@@ -1,7 +1,6 @@
 """What both sides of the tick path start from: the perps profile with fast bars, warm windows, a few open positions."""
 
 from collections.abc import Iterable
-from itertools import count
 from math import sin
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ from actors.messages import (
 from benchmarks.frames import ENGINE, START_MS, coins
 from config.load import load_profile
 from config.profile import Profile
+from config.universe import SymbolFacts
 from daemon.markets import instrument_of
 from risk.circuit_breaker import Breaker
 from risk.money import to_minor
@@ -24,7 +24,7 @@ from supervisor.clock import NS_PER_MS, NS_PER_S
 from venues.market import Bar, Instrument
 
 BAR_S = 1
-"""Bars of a second of the frames' time: with 20 books a bar, a decision for every twentieth frame."""
+"""Bars of a second of the frames' time, so that decisions occur within a few thousand frames."""
 
 START_NS = START_MS * NS_PER_MS
 EPOCH_NS = START_NS - 3600 * NS_PER_S
@@ -32,6 +32,9 @@ EPOCH_NS = START_NS - 3600 * NS_PER_S
 
 HELD = 8
 """Every so many coins one is held from the start: its books are held against the stop."""
+
+LATELY = 70
+"""Bars that stand at the level of the first frame: a few more than the window of z."""
 
 UNDER_WATER = 0.985
 """The entry of the positions: the first of them is long 1.5 % too high, so its stop fires; the others are fine."""
@@ -65,7 +68,7 @@ def new_scene() -> Scene:
     facts = {one.symbol: one for one in coins()}
     instruments = {symbol: instrument_of(one) for symbol, one in facts.items()}
     window = max(profile.signal.window_bars, profile.signal.trend_bars)
-    bars = {symbol: tuple(_history(symbol, float(one.price_usd), window)) for symbol, one in facts.items()}
+    bars = {one.symbol: tuple(_history(one, window, rises=at % 2 == 0)) for at, one in enumerate(facts.values())}
     positions = tuple(
         _position(instruments[symbol], float(facts[symbol].price_usd), first=place == 0)
         for place, symbol in enumerate(facts)
@@ -74,20 +77,16 @@ def new_scene() -> Scene:
     return Scene(profile, instruments, bars, positions, SessionCalendar())
 
 
-def _history(symbol: str, price: float, window: int) -> Iterable[Bar]:
-    """Bars up to the first frame that go up and down a little."""
+def _history(facts: SymbolFacts, window: int, *, rises: bool) -> Iterable[Bar]:
+    """Bars up to the first frame: a swing, and long ago another level, so that the trend lets one side enter."""
     interval_ns = BAR_S * NS_PER_S
-    for number in range(window):
-        close = price * (1 + 0.0001 * sin(number / 7))
-        yield Bar(symbol, START_NS - (window - number) * interval_ns, interval_ns, close, close, close, close, 1)
+    for left in range(window, 0, -1):
+        before = 0.0 if left <= LATELY else -0.002 if rises else 0.002
+        close = float(facts.price_usd) * (1 + 0.0003 * sin(left / 7) + before)
+        yield Bar(facts.symbol, START_NS - left * interval_ns, interval_ns, close, close, close, close, 1)
 
 
 def _position(instrument: Instrument, price: float, *, first: bool) -> PositionChanged:
     lots = max(3, int(200 / price / float(instrument.lot)))
     entry = price / (UNDER_WATER if first else 1.0) / float(instrument.tick)
     return PositionChanged(ENGINE, instrument.symbol, lots, entry, 0, START_NS - NS_PER_S, START_NS)
-
-
-def new_ids() -> "count[int]":
-    """What ids are made of."""
-    return count(1)
