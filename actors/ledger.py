@@ -4,7 +4,6 @@ A message becomes records, the records are folded, and when they are on disk the
 money, then the order, so that nobody hears "filled" while believing to be flat. A restart folds the same records.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -27,7 +26,7 @@ from actors.messages import (
     TradingState,
     Unanswered,
 )
-from risk.ledger.books import Books
+from risk.ledger.books import Books, UnknownInstrument
 from risk.ledger.postings import Deposit, Entry, Event, Release, Reserve
 from risk.order import LiveOrder, OrderEvent, OrderFault, OrderState, apply, inherit_fill, plan
 from supervisor import journal
@@ -50,7 +49,7 @@ OrderNews = Accepted | Rejected | Cancelled | CancelRefused | Fill
 KINDS: dict[str, type[Struct]] = {
     kind.__name__: kind
     for kind in (
-        *(RunStarted, Entry, OrderPlanned, Unanswered, TradingState, BreakerChanged),
+        *(RunStarted, Entry, OrderPlanned, CancelSent, Unanswered, TradingState, BreakerChanged),
         *(Accepted, Rejected, Cancelled, CancelRefused, Fill),
     )
 }
@@ -84,7 +83,7 @@ class LedgerMind:
         self.orders: dict[str, LiveOrder] = {}
         self.successors: dict[str, str] = {}  # replaced order -> the one in its place
         self.fences_ns: dict[str, int] = {}
-        self.over: deque[str] = deque()
+        self.over: dict[str, None] = {}  # in the order in which they ended
         self.trading: dict[str, TradingState] = {}
         self.breakers: dict[str, BreakerChanged] = {}
         self.runs: list[RunStarted] = []
@@ -119,6 +118,8 @@ class LedgerMind:
                 self._fold_plan(record)
             case Accepted() | Rejected() | Cancelled() | CancelRefused() | Fill() | Unanswered():
                 self._fold_news(record)
+            case CancelSent():
+                self._keep(apply(self.orders[record.order_id], OrderEvent.CANCEL_SENT, record.at_ns))
             case TradingState():
                 self.trading[record.engine] = record
             case BreakerChanged():
@@ -133,36 +134,54 @@ class LedgerMind:
         # sent by the time anybody reads this: the executor sends what is journaled
         self.orders[order.id] = apply(made, OrderEvent.SENT, planned.at_ns)
         self.fences_ns[order.id] = order.expires_ns
-        if old:
+        if old in self.orders and old != order.id:
             self.successors[old] = order.id
 
-    def _fold_news(self, news: OrderNews | Unanswered) -> None:
-        order = self.orders.get(news.order_id)
-        if order is None:
-            return
+    def _fold_news(self, news: OrderNews | Unanswered) -> list[OrderFault]:
+        """Move an order, and by a fill those that replaced it. Raises OrderFault for what cannot be of this order.
+
+        What cannot be of one that replaced it is returned: the fill is true all the same.
+        """
+        chain = self._chain(news.order_id)
+        if not chain:
+            return []
+        order, *replacing = chain
         if isinstance(news, Unanswered):
             self.fences_ns[news.order_id] = max(self.fences_ns[news.order_id], news.fence_ns)
             self._keep(apply(order, OrderEvent.TIMED_OUT, news.at_ns))
-            return
+            return []
         self._keep(apply(order, news, news.at_ns))
-        successor = self.orders.get(self.successors.get(news.order_id, ""))
-        if isinstance(news, Fill) and successor is not None and news.id not in order.fill_ids:
-            self._keep(inherit_fill(successor, news.lots, news.at_ns))
+        faults: list[OrderFault] = []
+        if isinstance(news, Fill) and news.id not in order.fill_ids:
+            for later in replacing:
+                try:
+                    self._keep(inherit_fill(later, news.lots, news.at_ns))
+                except OrderFault as fault:
+                    faults.append(fault)
+        return faults
+
+    def _chain(self, order_id: str) -> list[LiveOrder]:
+        """An order and those that took its place, one after the other."""
+        chain: list[LiveOrder] = []
+        while (order := self.orders.get(order_id)) is not None:
+            chain.append(order)
+            order_id = self.successors.get(order_id, "")
+        return chain
 
     def _keep(self, order: LiveOrder) -> None:
         order_id = order.request.id
-        was_over = self.orders[order_id].over
         self.orders[order_id] = order
-        if order.over and not was_over:
-            self.over.append(order_id)
-            while len(self.over) > OVER_KEPT_MAX:
-                self._forget(self.over.popleft())
+        if not order.over:
+            self.over.pop(order_id, None)  # a late word may bring it back to doubt
+        elif order_id not in self.over:
+            self.over[order_id] = None
+            if len(self.over) > OVER_KEPT_MAX:
+                self._forget(next(iter(self.over)))
 
     def _forget(self, order_id: str) -> None:
-        order = self.orders[order_id]
-        if order.over:  # a late word may have brought it back to doubt
-            del self.orders[order_id], self.fences_ns[order_id]
-            self.successors.pop(order_id, None)
+        del self.over[order_id], self.orders[order_id]
+        self.fences_ns.pop(order_id, None)
+        self.successors.pop(order_id, None)
 
     def recovered(self, at_ns: int) -> list[Struct]:
         """After the fold: what was under way when the last run ended is in doubt now."""
@@ -183,36 +202,39 @@ class LedgerMind:
         return records, [Journaled(planned.engine, planned.order.id), self.order_changed(order)]
 
     def _cancel_sent(self, sent: CancelSent) -> tuple[list[Struct], list[Struct]]:
-        """Not journaled: after a restart the order is asked about whether it was being cancelled or not."""
-        order = self.orders.get(sent.order_id)
-        if order is None:
+        """Not journaled of an order that rests: after a restart the venue is asked about it all the same."""
+        before = self.orders.get(sent.order_id)
+        if before is None:
             return [], []
-        after = apply(order, OrderEvent.CANCEL_SENT, sent.at_ns)
-        self._keep(after)
-        return [], [self.order_changed(after)] if after.state is not order.state else []
+        self.fold(sent)
+        after = self.orders[sent.order_id]
+        moved = after.state is not before.state
+        # one without an answer: "refused" would mean that the order was, did we not know of the cancel
+        records: list[Struct] = [sent] if before.state is OrderState.SENT else []
+        return records, [self.order_changed(after)] if moved else []
 
     def _news(self, news: OrderNews | Unanswered) -> tuple[list[Struct], list[Struct]]:
         """What happened to an order. A fill is booked whatever its order has to say about it."""
-        before = self.orders.get(news.order_id)
-        chained = self.orders.get(self.successors.get(news.order_id, ""))
+        chain = self._chain(news.order_id)
         records: list[Struct] = []
         said: list[Struct] = []
-        if isinstance(news, Fill):
-            booked = self._post(news)
-            records += booked
-            said += [self.position_changed(news, entry) for entry in booked] + self._balance(booked)
         try:
-            self._fold_news(news)
-        except OrderFault as fault:
+            if isinstance(news, Fill):
+                booked = self._post(news)
+                records += booked
+                said += [self.position_changed(news, entry) for entry in booked] + self._balance(booked)
+            faults = self._fold_news(news)
+        except (OrderFault, UnknownInstrument) as fault:
             said.append(OrderFaulted(news.engine, news.order_id, str(fault), news.at_ns))
             return records, said
-        for known in filter(None, (before, chained)):
+        if chain and self.orders.get(news.order_id) is not chain[0]:
+            records.insert(0, news)
+        for known in chain:
             after = self.orders.get(known.request.id, known)
-            if after is not known and _differs(known, after):
+            if _differs(known, after):
                 said.append(self.order_changed(after))
                 records += self._post(Release(after.request.engine, after.request.id, news.at_ns)) if after.over else ()
-        if before is not None and self.orders.get(news.order_id) is not before:
-            records.insert(0, news)
+        said += [OrderFaulted(news.engine, news.order_id, str(fault), news.at_ns) for fault in faults]
         return records, said
 
     def _money(self, event: FundingPaid | Deposit) -> tuple[list[Struct], list[Struct]]:
@@ -233,9 +255,8 @@ class LedgerMind:
 
     def _restate(self, started: ChildStarted) -> tuple[list[Struct], list[Struct]]:
         """Say all again that concerns a child that has just started."""
-        engines = {engine for engine, _ in self.books.instruments}
         said: list[Struct] = []
-        for engine in sorted(engines):
+        for engine in self.runs[-1].engines if self.runs else ():  # not those of earlier runs: nobody hears of them
             if started.engine in ("", engine):
                 said += self._engine_state(engine, started.at_ns)
         said += [*self.trading.values(), *self.breakers.values()]
@@ -313,6 +334,8 @@ class LedgerMind:
 
 def _differs(before: LiveOrder, after: LiveOrder) -> bool:
     """Whether the others need to hear of it."""
+    if before.over and before.state is after.state and before.fill_ids == after.fill_ids:
+        return False  # it waits for nothing, and what changed is a count that it shares with its chain
     return (before.state, before.lots_filled, before.reason) != (after.state, after.lots_filled, after.reason)
 
 
@@ -367,22 +390,27 @@ class Ledger:
             post.ready()
             while True:
                 while batch := post.mailbox.take():
-                    await self._handle(post, book, mind, batch)
+                    unread = iter(batch)
+                    try:
+                        await self._handle(post, book, mind, unread)
+                    except Exception:
+                        post.mailbox.put_back(list(unread))
+                        raise
                 await post.mailbox.wait()
         finally:
             book.close()
 
-    async def _handle(self, post: Post, book: journal.Journal, mind: LedgerMind, batch: list[Any]) -> None:
+    async def _handle(self, post: Post, book: journal.Journal, mind: LedgerMind, batch: Iterable[Struct]) -> None:
         """One batch, one transaction, then the news. What came before a message that crashes the mind is kept."""
         records: list[journal.Entry] = []
         news: list[Struct] = []
         post.in_hand_ns = post.clock.now_ns()
         for message in batch:
+            post.in_hand = message
             try:
                 written_of, said = mind.hear(message)
             except Exception:
                 await self._commit(post, book, records, news)
-                post.drop(batch, message)
                 raise
             records += map(written, written_of)
             news += said

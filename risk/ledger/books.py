@@ -74,6 +74,7 @@ class Books:
         self.positions: dict[str, dict[str, Position]] = {}  # engine -> symbol -> what is not flat
         self.reservations: dict[str, Reservation] = {}  # by order id
         self.seen: dict[str, Seen] = {}  # by engine
+        self.deposited: set[tuple[str, str]] = set()  # (engine, entry): told at every start, so none is forgotten
 
     # --- what is asked
 
@@ -165,8 +166,8 @@ class Books:
         )
 
     def _deposit(self, deposit: Deposit) -> Entry | None:
-        entry_id, engine = f"deposit:{deposit.id}", deposit.engine
-        if deposit.amount_minor == 0 or self._knows(engine, entry_id, deposit.at_ns):
+        entry_id, engine = f"{DEPOSIT}{deposit.id}", deposit.engine
+        if deposit.amount_minor == 0 or (engine, entry_id) in self.deposited:
             return None
         moves = (moved(account("cash", engine), account("capital", engine), deposit.amount_minor),)
         return Entry(id=entry_id, engine=engine, symbol="", at_ns=deposit.at_ns, transfers=linked(entry_id, moves))
@@ -224,7 +225,9 @@ class Books:
             self.reservations.pop(entry.order_id, None)
             if entry.reservation is not None:
                 self.reservations[entry.order_id] = entry.reservation
-        if entry.id.startswith(REPEATABLE):
+        if entry.id.startswith(DEPOSIT):
+            self.deposited.add((entry.engine, entry.id))
+        elif entry.id.startswith(REPEATABLE):
             self.seen.setdefault(entry.engine, Seen()).remember(entry.id, entry.at_ns)
 
     def _apply(self, transfer: Transfer) -> None:
@@ -288,8 +291,9 @@ class Books:
             _refuse(Ledger.MARGIN, -amount, f"{name} is not what orders reserved")
 
 
-REPEATABLE = ("fill:", "funding:", "deposit:")
-"""Entries whose event a venue or an operator may tell again; reservations are ours and known by their order."""
+DEPOSIT = "deposit:"
+REPEATABLE = ("fill:", "funding:")
+"""Entries whose event a venue may tell again; reservations are ours and known by their order."""
 
 
 def load(
