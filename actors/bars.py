@@ -7,7 +7,7 @@ once. Where its window holds days (equities), each session's bars are folded int
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import ClassVar
 
 from actors.messages import BarHistory, Imbalance, Mark
@@ -73,19 +73,8 @@ class Bars:
         self.ahead = 0  # books stamped in the future
 
     def hear(self, message: Imbalance | Tick | BarHistory | ChildStarted) -> tuple[Bar | BarHistory | Mark, ...]:
-        if type(message) is Imbalance:  # the tick path
-            self.touches[message.symbol] = message
-            mid = (message.bid + message.ask) * 0.5
-            bar = self.open.get(message.symbol)
-            if bar is None or not bar.books or not bar.start_ns <= message.at_ns < bar.end_ns:
-                return self._turn(message, bar, mid)
-            bar.close = mid
-            bar.books += 1
-            if mid > bar.high:
-                bar.high = mid
-            elif mid < bar.low:
-                bar.low = mid
-            return ()
+        if type(message) is Imbalance:
+            return tuple(self.hear_stream((message,)))
         if type(message) is Tick:
             closed = self._tick(message.at_ns) if message.at_ns >= self.due_ns else ()
             return (*self._marks(), *closed)
@@ -96,6 +85,24 @@ class Bars:
             if (message.child, message.engine) == (STRATEGY, self.engine):
                 return tuple(BarHistory(self.engine, symbol, tuple(bars)) for symbol, bars in self.closed.items())
         return ()
+
+    def hear_stream(self, imbalances: Iterable[Imbalance]) -> Iterator[Bar]:
+        """The tick path: into the open bar, or on to the next."""
+        opened, touches = self.open, self.touches
+        for message in imbalances:
+            symbol = message.symbol
+            touches[symbol] = message
+            mid = (message.bid + message.ask) * 0.5
+            bar = opened.get(symbol)
+            if bar is None or not bar.books or not bar.start_ns <= message.at_ns < bar.end_ns:
+                yield from self._turn(message, bar, mid)
+                continue
+            bar.close = mid
+            bar.books += 1
+            if mid > bar.high:
+                bar.high = mid
+            elif mid < bar.low:
+                bar.low = mid
 
     def _marks(self) -> list[Mark]:
         """The touches that moved since they were last said."""

@@ -7,7 +7,7 @@ from actors.messages import BarHistory, BookRefused, StreamEnded, StreamState
 from supervisor.actor import Post
 from supervisor.clock import NS_PER_MS
 from supervisor.mailbox import Hears
-from venues.market import Book
+from venues.market import Book, MarketEvent, Trade
 from venues.venue import Venue
 
 STALENESS_CHECK_S = 1.0
@@ -36,16 +36,26 @@ class FeedMind:
         for stream in streams.values():
             stream.fresh = False  # said again by the first look at ages
 
-    def hear(self, book: Book) -> BookRefused | None:
-        """Why a book cannot be acted on; None for a good one. The tick path: one look at each touch."""
-        stream = self.streams[book.symbol]
-        stream.books += 1
-        bids, asks, at_ns = book.bids, book.asks, book.at_ns
-        if bids and asks and bids[0].price < asks[0].price and at_ns >= stream.at_ns:
-            stream.at_ns = at_ns
-            stream.received_ns = book.received_ns
-            return None
-        return BookRefused(book.symbol, flaw(book), at_ns)
+    def sift(self, events: Iterable[MarketEvent]) -> tuple[list[Book], list[BookRefused], list[Trade]]:
+        """Good books, verdicts on bad ones, trades. The tick path: one look at each touch."""
+        streams = self.streams
+        good: list[Book] = []
+        bad: list[BookRefused] = []
+        trades: list[Trade] = []
+        for event in events:
+            if type(event) is not Book:
+                trades.append(event)  # type: ignore[arg-type]  # there is nothing else
+                continue
+            stream = streams[event.symbol]
+            stream.books += 1
+            bids, asks, at_ns = event.bids, event.asks, event.at_ns
+            if bids and asks and bids[0].price < asks[0].price and at_ns >= stream.at_ns:
+                stream.at_ns = at_ns
+                stream.received_ns = event.received_ns
+                good.append(event)
+            else:
+                bad.append(BookRefused(event.symbol, flaw(event), at_ns))
+        return good, bad, trades
 
     def check_ages(self, now_ns: int) -> Iterable[StreamState]:
         """Say which streams went stale or came back since the last look."""
@@ -84,17 +94,12 @@ class Feed:
             post.say(BarHistory(post.engine, symbol, tuple(bars)))
         post.ready()
         post.spawn(self._watch_ages(post))
-        hear, say, say_book = self.mind.hear, post.say, post.voice(Book)
         async for batch in self.venue.market():
-            for event in batch:
-                if type(event) is Book:
-                    refused = hear(event)
-                    if refused is None:
-                        say_book(event)
-                    else:
-                        say(refused)
-                elif self.trades:
-                    say(event)
+            good, bad, trades = self.mind.sift(batch)
+            if self.trades:
+                post.say_many(trades)
+            post.say_many(bad)
+            post.say_many(good)
         post.say(StreamEnded(post.engine, "the venue has no more data", post.clock.now_ns()))
 
     async def _watch_ages(self, post: Post) -> None:

@@ -4,7 +4,7 @@ Every book is only remembered, and held against the stop where there is a positi
 at most is under way per symbol, and nothing holds back an exit for longer than a few seconds.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import nan
 from operator import attrgetter
 from typing import Any, ClassVar
@@ -102,10 +102,17 @@ class Signal:
         }
 
     def hear(self, message: Any) -> Said:
-        if type(message) is Imbalance:  # the tick path
-            self.symbols[message.symbol].touch = message
-            return self._look(message) if message.symbol in self.watched else ()
+        if type(message) is Imbalance:
+            return tuple(self.hear_stream((message,)))
         return self.handlers[type(message)](message)
+
+    def hear_stream(self, imbalances: Iterable[Imbalance]) -> Iterator[Intent | Cancel]:
+        """The tick path: remember the touch; where there is a position, look at the stop."""
+        symbols, watched = self.symbols, self.watched
+        for message in imbalances:
+            symbols[message.symbol].touch = message
+            if message.symbol in watched:
+                yield from self._look(message)
 
     # --- what is heard
 

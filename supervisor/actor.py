@@ -6,7 +6,7 @@ a body of their own: a class with `hears`, `says` and `async run(post)`.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Protocol
 
 from supervisor.clock import NS_PER_S, Clock
@@ -25,8 +25,15 @@ def undeclared(name: str, message: type) -> Undeclared:
     return Undeclared(f"{name} said {message.__name__}, which it does not declare in says")
 
 
+HearStream = Callable[[Iterator[Any]], Iterable[Any]]
+
+
 class Mind(Protocol):
-    """What decides. Optional class attributes: every_s (hears Tick that often), paced (reads its mailbox only then)."""
+    """What decides. Optional class attributes: every_s (hears Tick that often), paced (reads its mailbox only then).
+
+    Optional method: `hear_stream(messages)`, a generator that hears the messages of its latest lane one after the other
+    and yields what `hear` would answer. A call per burst instead of per book: it is for the tick path.
+    """
 
     hears: ClassVar[tuple[Hears, ...]]
     says: ClassVar[tuple[type, ...]]
@@ -65,23 +72,21 @@ class Post:
 
     def say(self, message: Any) -> None:
         """Send a message to everyone who hears its type. Raises MailboxFull where one of them has no room."""
-        puts = self.routes.get(type(message))  # not by _puts: every book of a feed comes this way
+        puts = self.routes.get(type(message))
         if puts is None:
             raise undeclared(self.name, type(message))
         for put in puts:
             put(message)
 
-    def voice(self, message: type) -> Put:
-        """`say` for one type, looked up once: for a body that says thousands of them a second."""
-        puts = self._puts(message)
-        if len(puts) == 1:
-            return puts[0]
-
-        def say_all(said: Any) -> None:
-            for put in puts:
-                put(said)
-
-        return say_all
+    def say_many(self, messages: Sequence[Any]) -> None:
+        """`say` for messages in a row: a burst of one type goes to each mailbox as a whole."""
+        kinds = set(map(type, messages))
+        if len(kinds) == 1:
+            for put in self._puts(kinds.pop()):
+                put.__self__.put_many(messages)  # type: ignore[attr-defined]  # of a lane, or of a door to one
+        else:
+            for message in messages:
+                self.say(message)
 
     async def say_wait(self, message: Any) -> None:
         """Send a message, waiting for room where there is none: for bodies whose source can wait (a socket)."""
@@ -140,31 +145,55 @@ class MindBody:
         if every_s is not None:
             post.spawn(post.beat(every_s))
         post.ready()
-        while True:
-            await self.read(post)
-            await post.mailbox.wait()
+        await self.hear_on(post)
 
-    async def read(self, post: Post) -> None:
-        """Handle what is in the mailbox. The hot loop of the program: the sends are written out instead of called."""
-        hear, routes, mailbox = self.mind.hear, post.routes, post.mailbox
-        post.in_hand_ns = post.clock.now_ns()
-        message = None
-        while batch := mailbox.take():
-            unread = iter(batch)
-            try:
-                for message in unread:
-                    for said in hear(message):
-                        puts = routes.get(type(said))
-                        if puts is None:
-                            raise undeclared(post.name, type(said))
-                        for put in puts:
-                            put(said)
-            except BaseException:
-                post.drop(message, list(unread))
-                raise
+    async def hear_on(self, post: Post) -> None:
+        """Handle what comes, a batch at a time."""
+        mailbox, now_ns = post.mailbox, post.clock.now_ns
+        hear_stream: HearStream | None = getattr(self.mind, "hear_stream", None)
+        post.in_hand_ns = now_ns()
+        while True:
+            batch = mailbox.take()
+            if not batch:
+                post.in_hand_ns = 0
+                await mailbox.nap()
+                post.in_hand_ns = now_ns()
+                continue
+            if hear_stream is not None and mailbox.took_latest:
+                self._hear_stream(post, hear_stream, batch)
+            else:
+                self._hear_each(post, batch)
             if len(batch) >= BATCH_MAX:
                 if not len(mailbox):
                     mailbox.since_ns = 0  # all that came is handled: busy is not late
                 await asyncio.sleep(0)
-                post.in_hand_ns = post.clock.now_ns()
-        post.in_hand_ns = 0
+                post.in_hand_ns = now_ns()
+
+    def _hear_each(self, post: Post, batch: list[Any]) -> None:
+        """One message after the other; the sends are written out instead of called."""
+        hear, routes = self.mind.hear, post.routes
+        message, unread = None, iter(batch)
+        try:
+            for message in unread:
+                for said in hear(message):
+                    puts = routes.get(type(said))
+                    if puts is None:
+                        raise undeclared(post.name, type(said))
+                    for put in puts:
+                        put(said)
+        except BaseException:
+            post.drop(message, list(unread))
+            raise
+
+    def _hear_stream(self, post: Post, hear_stream: "HearStream", batch: list[Any]) -> None:
+        """A burst of books in one call. The mind reads the iterator, so what is left of it is what it has not handled."""
+        unread = iter(batch)
+        said: list[Any] = []
+        try:
+            said.extend(hear_stream(unread))  # keeps what was said before a crash
+        except BaseException:
+            rest = list(unread)
+            post.drop(batch[len(batch) - len(rest) - 1], rest)
+            raise
+        finally:
+            post.say_many(said)

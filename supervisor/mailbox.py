@@ -8,7 +8,7 @@ a tenth of a microsecond (docs/decisions/0003).
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any
 
@@ -57,6 +57,7 @@ class Mailbox:
         self.waiter: asyncio.Future[None] | None = None
         self.since_ns = 0  # when the oldest unread message came; 0: empty
         self.heard = 0
+        self.took_latest = False  # what was taken last came from a latest lane
         self.lanes: dict[type, QueueLane | LatestLane] = {}
         for heard in hears:
             lane = LatestLane if heard.overflow is Overflow.LATEST else QueueLane
@@ -89,12 +90,18 @@ class Mailbox:
             if self.waiter is waiter:  # else it is that of the actor's successor, or gone
                 self.waiter = None
 
+    def nap(self) -> "asyncio.Future[None]":
+        """What wakes the actor next; to be awaited at once by one that has just found nothing to take."""
+        waiter = self.waiter = asyncio.get_running_loop().create_future()
+        return waiter
+
     def take(self) -> list[Any]:
         """Read a batch: what is queued, in lane order; only if nothing is, the latest of one lane; [] when empty."""
         batch: list[Any] = []
         for lane in self.queues:
             if lane.queue:
                 batch += lane.take(BATCH_MAX - len(batch))
+        self.took_latest = not batch
         if not batch:
             for late in self.latests:
                 if late.pending:
@@ -102,6 +109,7 @@ class Mailbox:
                     break
             else:
                 self.since_ns = 0
+                return batch
         self.heard += len(batch)
         return batch
 
@@ -170,6 +178,11 @@ class QueueLane:
         if self.mailbox.waiter is not None:
             self.mailbox.wake()
 
+    def put_many(self, messages: Sequence[Any]) -> None:
+        """Add messages of one type. Raises MailboxFull at the first that has no room."""
+        for message in messages:
+            self.put(message)
+
     async def put_wait(self, message: Any) -> None:
         """Add a message, waiting for room if there is none."""
         while len(self.queue) >= self.size_max:
@@ -222,6 +235,23 @@ class LatestLane:
                 f"{self.mailbox.owner}: {self.name} has {self.size_max} symbols waiting, which is its bound"
             )
         pending[key] = message
+        if self.mailbox.waiter is not None:
+            self.mailbox.wake()
+
+    def put_many(self, messages: Sequence[Any]) -> None:
+        """Add messages; for a burst of books this is twice as fast as one by one. Raises MailboxFull."""
+        pending = self.pending
+        before = len(pending)
+        if before + len(messages) > self.size_max:  # perhaps too many: one by one finds the first that has no room
+            for message in messages:
+                self.put(message)
+            return
+        fresh = {message.symbol: message for message in messages}
+        if before:
+            pending.update(fresh)
+        else:
+            self.pending = pending = fresh
+        self.conflated += before + len(messages) - len(pending)
         if self.mailbox.waiter is not None:
             self.mailbox.wake()
 

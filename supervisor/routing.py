@@ -5,7 +5,7 @@ shared actors. A shared actor reaches all of them, or, when the message names an
 ones. Nobody hears itself.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from supervisor.actor import Put
@@ -75,6 +75,10 @@ class _Door:
     def put(self, message: Any) -> None:
         if message.engine in (self.engine, ""):
             self.lane.put(message)
+
+    def put_many(self, messages: Sequence[Any]) -> None:
+        for message in messages:
+            self.put(message)
 
     async def put_wait(self, message: Any) -> None:
         if message.engine in (self.engine, ""):

@@ -3,11 +3,12 @@
 import asyncio
 
 import pytest
+from msgspec import Struct
 
 from supervisor.actor import MindBody, Undeclared
 from supervisor.child import ChildSpec
 from supervisor.clock import NS_PER_S
-from supervisor.mailbox import BATCH_MAX, Hears, Overflow
+from supervisor.mailbox import BATCH_MAX, Hears, Overflow, latest
 from supervisor.messages import DeadLetter, Tick
 from tests.fakes import EPOCH_NS, Letter, Note, Order, child, notebook, play, rest, say, tree
 
@@ -64,7 +65,7 @@ def test_a_mind_may_say_only_what_it_declares():
     play(tree(notebook("log", letters, DeadLetter), echo()), script, outside=(Note, Letter))
 
 
-@pytest.mark.parametrize("way", ["say", "voice", "say_wait"])
+@pytest.mark.parametrize("way", ["say", "say_many", "say_wait"])
 def test_a_body_may_say_only_what_it_declares(way):
     errors = []
 
@@ -72,8 +73,8 @@ def test_a_body_may_say_only_what_it_declares(way):
         try:
             if way == "say":
                 post.say(Letter(1))
-            elif way == "voice":
-                post.voice(Letter)
+            elif way == "say_many":
+                post.say_many([Letter(1)])
             else:
                 await post.say_wait(Letter(1))
         except Undeclared as error:
@@ -86,16 +87,17 @@ def test_a_body_may_say_only_what_it_declares(way):
     play(tree(child("mouth", body)), script)
 
 
-def test_a_voice_reaches_all_who_hear():
+def test_many_messages_reach_all_who_hear_in_order():
     one, two = [], []
 
     async def body(post):
-        post.voice(Note)(Note(1))
+        post.say_many([Note(1), Note(2), Note(3)])
+        post.say_many([])
         await rest(post)
 
     async def script(house, _):
         await house.clock.sleep(1)
-        assert one == two == [Note(1)]
+        assert one == two == [Note(1), Note(2), Note(3)]
 
     play(tree(notebook("one", one, Note), notebook("two", two, Note), child("mouth", body, says=(Note,))), script)
 
@@ -223,3 +225,41 @@ def test_a_body_that_does_not_run_spawns_nothing():
             posts[0].spawn(asyncio.sleep(0))  # and the coroutine is closed: no warning
 
     play(tree(child("gone", body, restarts_max=99)), script)
+
+
+class Quote(Struct, frozen=True):
+    """A message of a stream."""
+
+    symbol: str
+    number: int
+
+
+class Streamer:
+    """Hears a stream and dies of one message of it."""
+
+    def hear(self, message):
+        return tuple(self.hear_stream((message,)))
+
+    def hear_stream(self, messages):
+        for message in messages:
+            if message.number == 3:
+                raise ValueError("three")
+            yield Note(message.number)
+
+
+def test_a_crash_in_a_stream_loses_only_the_message_in_hand():
+    heard, letters = [], []
+
+    async def body(post):
+        post.say_many([Quote(f"S{number}", number) for number in range(6)])
+        await rest(post)
+
+    async def script(house, _):
+        await house.clock.sleep(1)
+        assert heard == [Note(number) for number in (0, 1, 2, 4, 5)]
+        assert [letter.message for letter in letters] == [repr(Quote("S3", 3))]
+        assert house.mailboxes["streamer"].statistics().heard == 6
+
+    streamer = ChildSpec(name="streamer", start=lambda: MindBody(Streamer()), hears=(latest(Quote),), says=(Note,))
+    ears = (notebook("notes", heard, Note), notebook("letters", letters, DeadLetter))
+    play(tree(*ears, streamer, child("mouth", body, says=(Quote,))), script)
