@@ -38,6 +38,7 @@ class Board:
         self.instruments = instruments
         self.venues = venues
         self.positions: dict[Key, PositionChanged] = {}
+        self.realised_minor: Counter[Key] = Counter()  # since the start of the run
         self.orders: dict[str, OrderChanged] = {}
         self.balances: dict[str, BalanceChanged] = {}
         self.trading: dict[str, TradingState] = {}
@@ -79,6 +80,7 @@ class Board:
 
     def _position(self, changed: PositionChanged) -> None:
         key = (changed.engine, changed.symbol)
+        self.realised_minor[key] += changed.realised_minor
         if changed.lots:
             self.positions[key] = changed
         else:
@@ -163,7 +165,7 @@ class Board:
             mark=None if price is None else instrument.price(ticks),
             notional_minor=instrument.notional_minor(ticks, held.lots),
             unrealised_minor=0 if price is None else instrument.notional_minor(ticks, held.lots) - held.cost_minor,
-            realised_minor=held.realised_minor,
+            realised_minor=self.realised_minor[held.engine, held.symbol],
             opened_ns=held.opened_ns,
         )
 
