@@ -1,4 +1,4 @@
-"""Account: carries what happens to our orders and our money from a venue into the graph; it never drops and may wait."""
+"""Account: carries what happens to our orders and our money into the graph; it never drops and may wait."""
 
 from typing import ClassVar
 

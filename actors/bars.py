@@ -1,9 +1,11 @@
 """Bars: cuts the stream of mids into aligned bars, silent ones included, or sixty bars would not be an hour.
 
 A bar closes when the first book past its end arrives, or by the clock a little later. What was closed stays closed: a
-late book is counted and left out. Once a second it says the touches that moved, as marks, for those who need prices but not
-every book: risk stays off the tick path. The mind also keeps each symbol's last bars, so that a restarted strategy is warm at
-once. Where its window holds days (equities), each session's bars are folded into one more bar when the session closes.
+late book is counted and left out. Where the window holds days (equities), each session's bars are folded into one more
+bar when the session closes. The mind keeps each symbol's last bars, so that a restarted strategy is warm at once.
+
+Once a second it says the touches that moved, as marks, for those who need prices but not every book: risk stays off the
+tick path.
 """
 
 from collections import deque

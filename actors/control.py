@@ -1,4 +1,4 @@
-"""Control: the operator's voice in the graph. The door it serves (a socket) is the daemon's; here it becomes commands."""
+"""Control: the operator's voice in the graph. The door is the daemon's (a socket); here it becomes commands."""
 
 from collections.abc import Callable
 from typing import ClassVar, Protocol

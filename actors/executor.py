@@ -115,7 +115,7 @@ class Executor:
             post.say(Unanswered(order.engine, order.id, fence_ns, f"{type(error).__name__}: {error}", now_ns))
 
     async def _cancel(self, post: Post, wish: Cancel) -> None:
-        """Cancel, but not before the venue has the order. A lost answer is doubt: the reconciler asks what became of it."""
+        """Cancel, but not before the venue has the order. A lost answer is doubt: the reconciler asks about it."""
         if self.mind.withdraw(wish.order_id):
             post.say(Cancelled(wish.engine, wish.order_id, wish.symbol, 0, "withdrawn", post.clock.now_ns()))
             return

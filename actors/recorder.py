@@ -1,4 +1,4 @@
-"""Recorder: hears every decision and hands it to the sinks it was given: the log, the digest, the counters, the view."""
+"""Recorder: hears every decision and hands it to the sinks it was given: log, digest, counters, view."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Protocol

@@ -21,7 +21,7 @@ from daemon.snapshot import DECISIONS_MAX, DecisionRow, EngineRow, OrderRow, Pos
 from risk.intent import Cancel, Intent, Refused, Reprice, Trading
 from risk.order import OVER
 from supervisor.messages import ChildCrashed
-from venues.market import MINOR_PER_USD, Fill, FundingPaid, Instrument, Side
+from venues.market import MINOR_PER_USD, Fill, FundingPaid, Instrument, OrderRequest, Side
 
 Key = tuple[str, str]
 """(engine, symbol)."""
@@ -201,12 +201,16 @@ def _deal(side: Side, lots: int, ticks: int, instrument: Instrument) -> str:
     return f"{side} {instrument.size(lots):f} at {instrument.price(ticks):f}"
 
 
+def _order(order: OrderRequest, instrument: Instrument) -> str:
+    return f"{_deal(order.side, order.lots, order.ticks, instrument)}, {order.time_in_force}"
+
+
 _TELL: dict[type, tuple[str, Callable[[Any, Instrument], str]]] = {
     Intent: ("intent", lambda m, i: f"{m.purpose} {_wish(m, i)}"),
     Reprice: ("reprice", _wish),
     Cancel: ("cancel", lambda m, _: m.reason),
     Refused: ("refused", lambda m, _: f"{m.rule}: {m.value}, bound {m.bound}"),
-    OrderPlanned: ("order", lambda m, i: f"{_deal(m.order.side, m.order.lots, m.order.ticks, i)}, {m.order.time_in_force}"),
+    OrderPlanned: ("order", lambda m, i: _order(m.order, i)),
     Fill: ("fill", lambda m, i: f"{_deal(m.side, m.lots, m.ticks, i)}, {'maker' if m.maker else 'taker'}"),
     FundingPaid: ("funding", lambda m, _: f"{m.amount_minor / MINOR_PER_USD:+.4f} USD"),
 }

@@ -12,6 +12,9 @@ from daemon.times import ns_of
 ID_CHARS_MIN = 6
 """Shorter beginnings of ids fit too many orders."""
 
+ONLY_EXITS = ("move", "held_s")
+"""Numbers that only a decision about a position has."""
+
 Line = dict[str, Any]
 
 
@@ -94,8 +97,11 @@ def _evidence(line: Line) -> Iterable[Step]:
         Fact("close", _number(seen["close"])),
         Fact("z", _number(seen["z"]), _number(seen["z_bound"])),
         Fact("trend", _number(seen["trend"])),
-        *(Fact("move", _number(seen["move"]), _number(seen["move_bound"])) for _ in [0] if seen.get("move") is not None),
-        *(Fact("held_s", _number(seen["held_s"]), _number(seen["held_s_bound"])) for _ in [0] if seen.get("held_s")),
+        *(
+            Fact(name, _number(seen[name]), _number(seen[f"{name}_bound"]))
+            for name in ONLY_EXITS
+            if seen.get(name) is not None
+        ),
     )
     yield Step(int(seen["bar_start_ns"]), "bar", "the bar that was decided on", bar)
     text = f"{line['purpose']} {line['side']} {line['lots']} lots at {line['ticks']} ticks: {line['reason']}"
@@ -104,7 +110,8 @@ def _evidence(line: Line) -> Iterable[Step]:
 
 def _judged(line: Line, at_ns: int) -> Step:
     if line["event"] == "refused":
-        return Step(at_ns, "refused", f"risk said no: {line['rule']}", (Fact(line["rule"], line["value"], line["bound"]),))
+        fact = Fact(line["rule"], line["value"], line["bound"])
+        return Step(at_ns, "refused", f"risk said no: {line['rule']}", (fact,))
     checks = tuple(Fact(check["rule"], check["value"], check["bound"]) for check in line["checks"])
     return Step(at_ns, "approved", "risk asked every rule", checks)
 

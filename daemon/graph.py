@@ -1,7 +1,8 @@
 """The graph: one tuple of children is the system, in start order; they stop in reverse.
 
-What must know before others may act starts first: the ledger recovers from the journal, the guards take up their latches.
-The feed starts last, when everyone who hears a book is there, and the reconciler opens the gate when it has looked.
+What must know before others may act starts first: the ledger recovers from the journal, the guards take up their
+latches. The feed starts last, when everyone who hears a book is there, and the reconciler opens the gate when it has
+looked.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +26,7 @@ from actors.ledger import Ledger, LedgerMind
 from actors.macro_calendar import MacroCalendar
 from actors.maker_watchdog import MakerWatchdog
 from actors.obi_pump import ObiPump
-from actors.reconciler import Reconciler, ReconcilerMind
+from actors.reconciler import Reconciler, ReconcilerMind, Told
 from actors.recorder import Recorder, Sink
 from actors.sector_guard import SectorGuard
 from actors.signal import Signal
@@ -107,7 +108,7 @@ class Parts:
     engines: Mapping[str, EngineParts]
     journal: Path
     run_id: str
-    started_ns: int
+    known_ns: int  # what happened at the venues before this is booked
     deposits: tuple[Deposit, ...]  # the opening balances of simulated accounts, booked once
     sinks: Sequence[Sink]
     door: Door
@@ -153,6 +154,7 @@ def engine_children(parts: Parts, engine: str) -> tuple[ChildSpec, ...]:
     history = History(DAY_NS if profile.signal.daily else profile.signal.bar_s * NS_PER_S, window)
     feed_says = (*Feed.says, Trade) if parts.record_market else Feed.says
     expires = venue.capabilities.expires
+    told = Told(parts.known_ns)  # outlives the reconciler
     return (
         child("gate", Gate, lambda: MindBody(Gate(new_state(profile, instruments.values(), parts.calendar))), engine),
         child("executor", Executor, lambda: Executor(ExecutorMind(engine, orders, expires=expires), venue), engine),
@@ -161,11 +163,13 @@ def engine_children(parts: Parts, engine: str) -> tuple[ChildSpec, ...]:
         child("signal", Signal, lambda: MindBody(Signal(profile, instruments, intents, parts.calendar)), engine),
         child("bars", Bars, lambda: MindBody(Bars(engine, profile.signal.bar_s, window, days)), engine),
         child("obi_pump", ObiPump, lambda: MindBody(ObiPump()), engine),
-        child("reconciler", Reconciler, lambda: Reconciler(ReconcilerMind(engine), venue, parts.started_ns), engine),
+        child("reconciler", Reconciler, lambda: Reconciler(ReconcilerMind(engine), venue, told), engine),
         child(
             "feed",
             Feed,
-            lambda: Feed(FeedMind(engine, part.streams, profile.feed.stale_ms), venue, history, trades=parts.record_market),
+            lambda: Feed(
+                FeedMind(engine, part.streams, profile.feed.stale_ms), venue, history, trades=parts.record_market
+            ),
             engine,
             says=feed_says,
             restart=Restart.TRANSIENT,  # it ends when the data does

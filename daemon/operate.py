@@ -8,7 +8,6 @@ from typing import Any
 from msgspec import Struct
 
 from actors.messages import Command, Order
-from config.errors import ConfigError
 from daemon import verbs
 from daemon.board import Board
 from daemon.control_socket import ControlSocket, Verb
@@ -62,7 +61,9 @@ class Operator:
         self.house: House | None = None
         self.program: Program | None = None
         self.picture: Picture | None = None
-        orders = {order: partial(self._order, Order(order)) for order in ("pause", "resume", "reduce", "halt", "flatten")}
+        orders = {
+            order: partial(self._order, Order(order)) for order in ("pause", "resume", "reduce", "halt", "flatten")
+        }
         answers: dict[str, Callable[[Any], Awaitable[object]]] = {
             "status": self._status,
             "ps": self._ps,
@@ -135,7 +136,9 @@ class Operator:
 
     async def _crash(self, args: verbs.Restart) -> Outcome:
         if self.options.mode not in DRILL_MODES:
-            raise BadInput("verb", "crash", f"a drill is for {' and '.join(DRILL_MODES)} mode, this is {self.options.mode}")
+            raise BadInput(
+                "verb", "crash", f"a drill is for {' and '.join(DRILL_MODES)} mode, this is {self.options.mode}"
+            )
         self._house(args.actor).inject(args.actor, Drill(args.reason or "a drill"))
         return Outcome((f"{args.actor} was crashed; `obid ctl ps` shows it coming back",))
 

@@ -1,8 +1,6 @@
 """A session: one run from wiring to summary, on whatever clock it is given."""
 
-import asyncio
 import gc
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -26,7 +24,7 @@ from daemon.picture import Picture
 from daemon.sinks import Ends, Only
 from daemon.summary import summary_json, summary_text
 from daemon.view import View, open_view
-from supervisor.clock import NS_PER_S, Clock
+from supervisor.clock import Clock
 from supervisor.journal import Journal
 from supervisor.program import Program
 from supervisor.supervisor import House
@@ -96,17 +94,19 @@ class Session:
         started = self._note_start(clock)
         log.info("run_started", mode=started.mode, seed=started.seed, version=started.version, engines=started.engines)
         engines = self._engines(clock)
-        board = Board({e: part.instruments for e, part in engines.items()}, {e: p.venue.name for e, p in engines.items()})
+        board = Board(
+            {e: part.instruments for e, part in engines.items()}, {e: p.venue.name for e, p in engines.items()}
+        )
         digest = Digest(include_time=clock.virtual)
         operator = Operator(self.options, board, log)
         socket = ControlSocket(self.lock, operator, operator.on_error)
         recording = self._recording()
-        ends = Ends(engines, lambda reason: program.stop(reason))
+        ends = Ends(engines)
         parts = graph.Parts(
             engines=engines,
             journal=self.journal,
             run_id=self.run_id,
-            started_ns=started.at_ns,
+            known_ns=self.opening.last_ns or started.at_ns,
             deposits=modes.deposits(self.options.mode, self.configured.profiles, started.at_ns),
             sinks=(
                 board,
@@ -123,6 +123,7 @@ class Session:
         )
         house = House(graph.build(parts), clock, self.options.seed, graph.FROM_OUTSIDE)
         program = Program(house)
+        ends.on_end = program.stop
         picture = Picture(started, self.options, board, house, digest, self.streams)
         operator.attach(house, program, picture)
         self._arm(clock, program, log)

@@ -25,12 +25,16 @@ class Only:
             self._flush()
 
 
+def _nobody(_: str) -> None:
+    """Nobody wants to know yet."""
+
+
 class Ends:
     """Counts the engines whose data is over, and calls once all are."""
 
-    def __init__(self, engines: Iterable[str], on_end: Callable[[str], None]):
+    def __init__(self, engines: Iterable[str]):
         self.running = set(engines)
-        self.on_end = on_end
+        self.on_end: Callable[[str], None] = _nobody
 
     def write(self, message: Any) -> None:
         """Note an end."""

@@ -186,7 +186,7 @@ class MindBody:
             raise
 
     def _hear_stream(self, post: Post, hear_stream: "HearStream", batch: list[Any]) -> None:
-        """A burst of books in one call. The mind reads the iterator, so what is left of it is what it has not handled."""
+        """A burst of books in one call. The mind reads the iterator: what is left in it was not handled."""
         unread = iter(batch)
         said: list[Any] = []
         try:
