@@ -16,6 +16,7 @@ from actors.messages import (
     BalanceChanged,
     BreakerChanged,
     CancelSent,
+    Drift,
     Journaled,
     OrderChanged,
     OrderFaulted,
@@ -33,7 +34,7 @@ from supervisor import journal
 from supervisor.actor import Post
 from supervisor.mailbox import Hears
 from supervisor.messages import ChildStarted
-from venues.market import Accepted, Cancelled, CancelRefused, Fill, FundingPaid, Rejected
+from venues.market import Accepted, Cancelled, CancelRefused, Fill, FundingPaid, Rejected, side_of
 
 OVER_KEPT_MAX = 2_000
 """Orders that are over and still known, for fills that come late: hours of trading."""
@@ -94,6 +95,7 @@ class LedgerMind:
             CancelSent: self._cancel_sent,
             TradingState: self._trading,
             BreakerChanged: self._breaker,
+            Drift: self._drift,
             FundingPaid: self._money,
             Deposit: self._money,
             ChildStarted: self._restate,
@@ -237,6 +239,16 @@ class LedgerMind:
         said += [OrderFaulted(news.engine, news.order_id, str(fault), news.at_ns) for fault in faults]
         return records, said
 
+    def _drift(self, drift: Drift) -> tuple[list[Struct], list[Struct]]:
+        """Book what the venue holds and we did not know of; nothing if what was on its way has explained it since."""
+        engine, symbol = drift.engine, drift.symbol
+        lots = drift.venue_lots - drift.ledger_lots
+        if not lots or self.books.position(engine, symbol).lots != drift.ledger_lots:
+            return [], []
+        fill_id = f"adopted-{symbol}-{drift.ledger_lots}-{drift.venue_lots}-{drift.at_ns}"
+        fill = Fill(engine, fill_id, "", symbol, side_of(lots), abs(lots), drift.ticks, 0, False, drift.at_ns)
+        return self._news(fill)
+
     def _money(self, event: FundingPaid | Deposit) -> tuple[list[Struct], list[Struct]]:
         booked = self._post(event)
         return list(booked), self._balance(booked)
@@ -352,6 +364,7 @@ class Ledger:
 
     hears: ClassVar[tuple[Hears, ...]] = (
         Hears(Fill),
+        Hears(Drift),
         Hears(FundingPaid),
         Hears(OrderPlanned),
         Hears(CancelSent),

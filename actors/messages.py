@@ -151,7 +151,10 @@ class Reconciled(Struct, frozen=True):
 
 
 class Drift(Struct, frozen=True):
-    """The venue holds something else than the ledger; the venue is right, and this is what was done about it."""
+    """The venue holds something else than the ledger; the venue is right, and this is what was done about it.
+
+    The ledger books the difference as a fill of nobody's order, unless a fill that was on its way came first.
+    """
 
     engine: str
     symbol: str
@@ -159,6 +162,7 @@ class Drift(Struct, frozen=True):
     ledger_lots: int
     action: str
     at_ns: int
+    ticks: int = 0  # what the difference is booked at
 
 
 class Order(StrEnum):
@@ -225,7 +229,7 @@ class Restated(Struct, frozen=True):
 
 
 class BreakerChanged(Struct, frozen=True):
-    """The circuit breaker of one engine after a reading: what the gate holds new risk against, and what is journaled."""
+    """The circuit breaker of one engine after a reading: the gate holds new risk against it, and it is journaled."""
 
     engine: str
     breaker: Breaker

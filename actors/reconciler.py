@@ -1,30 +1,26 @@
 """Reconciler: compares what the venue holds with what the ledger believes; the venue is right.
 
-It looks at start, when the ledger, the account or the executor of its engine was restarted, and every half minute. A
-difference must be seen twice, a grace apart, before it is acted on: an order just sent is not a drift. A query that fails
-says nothing at all: it is never read as flat. Doubt about an order closes only by proof (see `_settle`).
+It looks at start, when the ledger or an actor of its engine was restarted, when an order falls into doubt, and every
+half minute. A difference must be seen twice, a grace apart, before it is acted on: an order just sent is not a drift.
+A query that fails says nothing at all: it is never read as flat. Doubt about an order closes only by proof (`_settle`).
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+import asyncio
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple
 
-from actors.messages import Drift, OrderChanged, PositionChanged, Reconciled, Restated
+from actors.messages import Drift, OrderChanged, PositionChanged, Reconciled, Restated, Unanswered
 from risk.intent import Cancel
-from risk.order import OrderState
+from risk.order import OVER, OrderState
 from supervisor.actor import Post
 from supervisor.clock import NS_PER_S
 from supervisor.mailbox import Hears
 from supervisor.messages import ChildStarted, Tick
-from venues.market import (
-    Accepted,
-    Cancelled,
-    Fill,
-    OpenOrder,
-    Rejected,
-    VenuePosition,
-    side_of,
-)
+from venues.market import Accepted, Cancelled, Fill, OpenOrder, Rejected, VenuePosition
 from venues.venue import Venue, VenueMisspoke, VenueUnreachable
+
+LEDGER = "ledger"
+"""The child that owns what is believed here."""
 
 LOOK_S = 30.0
 """Between looks in quiet times."""
@@ -32,13 +28,52 @@ LOOK_S = 30.0
 GRACE_S = 2.0
 """A difference younger than this may be a message under way; longer than any answer seen on the way back."""
 
-OVERLAP_S = 60.0
+LOOKS_MAX = 12
+"""Looks in a row, a grace apart: past the fence of an order that was sent a moment ago (15 s), then the next tick's."""
+
+ANSWER_S_MAX = 10.0
+"""A venue that has not answered a question by then has not answered."""
+
+MUTE_NS = 15 * NS_PER_S
+"""An order whose verdict has not come by then lost it in a crash: the executor gives up waiting after ten seconds."""
+
+OVERLAP_NS = 60 * NS_PER_S
 """Fills are asked for again from this long before the last look: the ledger knows those it has."""
 
 FILLS_KEPT_MAX = 10_000
 """Ids remembered, so that what the account stream told is not told again; the ledger would know it anyway."""
 
-LIVE = (OrderState.PLANNED, OrderState.SENT, OrderState.RESTING, OrderState.CANCELLING, OrderState.UNKNOWN)
+UNSAID = "the ledger was restarted and has not said what it knows"
+
+UNDER_WAY = (OrderState.SENT, OrderState.CANCELLING)
+"""States that wait for a verdict."""
+
+
+class Drifted(NamedTuple):
+    """A position that differs."""
+
+    symbol: str
+    there: int  # lots at the venue
+    here: int  # lots in the ledger
+    ticks: int  # what the difference is booked at
+
+
+Difference = Drifted | OpenOrder | OrderChanged
+"""A position, an order that the ledger does not know, or an order of the ledger's whose state must be asked for."""
+
+
+class Told:
+    """What a reconciler that crashes leaves to the next: since when the venue's fills are not known to be told."""
+
+    def __init__(self, looked_ns: int):
+        self.looked_ns = looked_ns
+        self.fills: dict[str, None] = {}  # ids, oldest first
+
+    def remember(self, fill: Fill) -> None:
+        """The ledger has been told of a fill."""
+        self.fills[fill.id] = None
+        if len(self.fills) > FILLS_KEPT_MAX:
+            del self.fills[next(iter(self.fills))]
 
 
 class ReconcilerMind:
@@ -46,157 +81,165 @@ class ReconcilerMind:
 
     def __init__(self, engine: str):
         self.engine = engine
-        self.lots: dict[str, int] = {}
+        self.whole = False  # the ledger has said all it knows
+        self.positions: dict[str, PositionChanged] = {}
         self.orders: dict[str, OrderChanged] = {}
         self.suspects: dict[str, int] = {}  # a difference -> when it was first seen
+        self.adopted: set[str] = set()  # drifts that were booked: one still there is not booked again
 
     def hear(self, message: OrderChanged | PositionChanged) -> None:
         """Believe the ledger."""
         if isinstance(message, PositionChanged):
-            self.lots[message.symbol] = message.lots
-        elif message.state in LIVE:
+            self.positions[message.symbol] = message
+        elif message.state not in OVER:
             self.orders[message.order_id] = message
         else:
             self.orders.pop(message.order_id, None)
 
     def forget(self) -> None:
         """The ledger is about to say everything again."""
-        self.lots.clear()
+        self.whole = False
+        self.positions.clear()
         self.orders.clear()
 
-    def drifts(self, held: Sequence[VenuePosition]) -> dict[str, tuple[int, int, float]]:
-        """symbol -> (venue's lots, ledger's lots, venue's entry) where they differ."""
-        theirs = {position.symbol: position for position in held}
-        found = {}
-        for symbol in sorted({*theirs, *self.lots}):
-            there, here = theirs.get(symbol), self.lots.get(symbol, 0)
-            if (there.lots if there else 0) != here:
-                found[symbol] = (there.lots if there else 0, here, there.entry_ticks if there else 0.0)
+    def differences(
+        self, resting: Sequence[OpenOrder], held: Sequence[VenuePosition], now_ns: int
+    ) -> dict[str, Difference]:
+        """Everything that does not agree, by a name that stays the same while it does not."""
+        found: dict[str, Difference] = {}
+        for drift in self._drifts(held):
+            found[f"position {drift.symbol} of {drift.there} lots, {drift.here} in the ledger"] = drift
+        for open_order in resting:
+            if open_order.order_id not in self.orders:
+                found[f"stray order {open_order.order_id}"] = open_order
+        there = {order.order_id for order in resting}
+        for known in self.orders.values():
+            mute = known.state in UNDER_WAY and now_ns - known.at_ns > MUTE_NS
+            if known.order_id not in there or mute or known.state is OrderState.UNKNOWN:
+                found[f"order {known.order_id} in doubt"] = known
         return found
 
-    def strays(self, resting: Sequence[OpenOrder]) -> list[OpenOrder]:
-        """Orders that rest at the venue and that the ledger does not know."""
-        return [order for order in resting if order.order_id not in self.orders]
+    def _drifts(self, held: Sequence[VenuePosition]) -> list[Drifted]:
+        theirs = {position.symbol: position for position in held}
+        found = []
+        for symbol in sorted({*theirs, *self.positions}):
+            venue, ours = theirs.get(symbol), self.positions.get(symbol)
+            there, here = venue.lots if venue else 0, ours.lots if ours else 0
+            if there != here:
+                # what was taken away leaves at its own cost: a made-up price would be a made-up profit
+                shrunk = ours is not None and here * there >= 0 and abs(there) < abs(here)
+                entry = ours.entry_ticks if ours is not None and shrunk else venue.entry_ticks if venue else 0.0
+                found.append(Drifted(symbol, there, here, max(round(entry), 1)))
+        return found
 
-    def missing(self, resting: Sequence[OpenOrder]) -> list[OrderChanged]:
-        """Orders the ledger believes alive and the venue does not show, and those whose state is in doubt."""
-        there = {order.order_id for order in resting}
-        return [o for o in self.orders.values() if o.order_id not in there or o.state is OrderState.UNKNOWN]
-
-    def confirmed(self, now_ns: int, seen: Iterable[str]) -> set[str]:
-        """Those differences that have lasted longer than the grace; those not seen this time are forgotten."""
-        self.suspects = {key: self.suspects.get(key, now_ns) for key in seen}
-        return {key for key, since_ns in self.suspects.items() if now_ns - since_ns >= GRACE_S * NS_PER_S}
+    def lasting(self, now_ns: int, seen: dict[str, Difference]) -> list[str]:
+        """Those differences that have outlived the grace; those not seen this time are forgotten."""
+        self.suspects = {name: self.suspects.get(name, now_ns) for name in seen}
+        self.adopted &= seen.keys()
+        return [name for name, since_ns in self.suspects.items() if now_ns - since_ns >= GRACE_S * NS_PER_S]
 
 
 class Reconciler:
     """The body: asks the venue, acts on what lasts, says when entries may pass."""
 
-    hears: ClassVar[tuple[Hears, ...]] = (
-        Hears(Restated),
+    hears: ClassVar[tuple[Hears, ...]] = (  # lanes are read in this order: a new ledger is heard of before what it says
+        Hears(ChildStarted),
         Hears(OrderChanged),
         Hears(PositionChanged),
         Hears(Fill),
-        Hears(ChildStarted),
+        Hears(Restated),
         Hears(Tick),
     )
-    says: ClassVar[tuple[type, ...]] = (Reconciled, Drift, Fill, Accepted, Cancelled, Rejected, Cancel)
+    says: ClassVar[tuple[type, ...]] = (Reconciled, Drift, Fill, Accepted, Cancelled, Rejected, Unanswered, Cancel)
 
-    def __init__(self, mind: ReconcilerMind, venue: Venue, opened_ns: int):
+    def __init__(self, mind: ReconcilerMind, venue: Venue, told: Told):
         self.mind = mind
         self.venue = venue
-        self.looked_ns = opened_ns
+        self.told = told
         self.verdict: Reconciled | None = None
-        self.adopted = 0
-        self.heard: dict[str, None] = {}  # ids of fills that the ledger has been told
+        self.drifts = 0
 
     async def run(self, post: Post) -> None:
         """Look when it is time to."""
         post.ready()
         post.spawn(post.beat(LOOK_S))
         while True:
-            look = False
-            while batch := post.mailbox.take():
-                for message in batch:
-                    look |= self._hear(post, message)
-            while look:
-                look = await self._look(post)
+            if self._listen(post) and self.mind.whole:
+                await self._look_until_clear(post)
             await post.mailbox.wait()
 
+    def _listen(self, post: Post) -> bool:
+        """Take what has come; says whether it is time to look."""
+        look = False
+        while batch := post.mailbox.take():
+            for message in batch:
+                look |= self._hear(post, message)
+        return look
+
     def _hear(self, post: Post, message: Any) -> bool:
-        """Take one message; says whether it is time to look."""
         if isinstance(message, OrderChanged | PositionChanged):
             self.mind.hear(message)
-            return False
+            return isinstance(message, OrderChanged) and message.state is OrderState.UNKNOWN
         if isinstance(message, Fill):
-            self._remember(message)
+            self.told.remember(message)
             return False
         if isinstance(message, ChildStarted):
-            if message.child.startswith("ledger"):
+            if message.child == LEDGER:
                 self.mind.forget()
-            return message.engine == post.engine and message.restarts > 0
-        return isinstance(message, Tick) or (isinstance(message, Restated) and message.child in (post.name, "ledger"))
+            again = message.engine == post.engine and message.restarts > 0
+            self.verdict = None if again else self.verdict  # a new gate has not heard it
+            return again
+        if isinstance(message, Restated):
+            self.mind.whole |= message.child in (post.name, LEDGER)
+            return message.child in (post.name, LEDGER)
+        return True  # a tick
 
-    def _remember(self, fill: Fill) -> None:
-        self.heard[fill.id] = None
-        if len(self.heard) > FILLS_KEPT_MAX:
-            del self.heard[next(iter(self.heard))]
+    async def _look_until_clear(self, post: Post) -> None:
+        """Look until nothing differs, then say so; or say what could not be cleared."""
+        names: list[str] = []
+        for _ in range(LOOKS_MAX):
+            try:
+                names = await self._look(post)
+            except (VenueUnreachable, VenueMisspoke, TimeoutError) as error:
+                self._say_verdict(post, f"{type(error).__name__}: {error}")
+                return
+            if not names:
+                break
+            await post.clock.sleep(GRACE_S)
+        # doubt about an order holds back that order's symbol, not the whole engine
+        self._say_verdict(post, next((name for name in names if not name.endswith("in doubt")), ""))
 
-    async def _look(self, post: Post) -> bool:
-        """Ask, compare, act. True: something is suspect, look again after the grace."""
+    async def _look(self, post: Post) -> list[str]:
+        """Ask, compare, act on what has lasted; returns what differs."""
         started_ns = post.clock.now_ns()
-        try:
-            fills = await self.venue.fills(self.looked_ns - round(OVERLAP_S * NS_PER_S))
+        async with asyncio.timeout(ANSWER_S_MAX):
+            fills = await self.venue.fills(self.told.looked_ns - OVERLAP_NS)
             resting = await self.venue.open_orders()
             held = await self.venue.positions()
-        except (VenueUnreachable, VenueMisspoke, TimeoutError) as error:
-            self._say_verdict(post, ok=False, reason=f"{type(error).__name__}: {error}")
-            return False
         for fill in fills:
-            if fill.id not in self.heard:
-                self._remember(fill)
-                post.say(fill)
-        while batch := post.mailbox.take():  # what the ledger said while the venue was asked
-            for message in batch:
-                self._hear(post, message)
-        suspects = await self._compare(post, resting, held)
-        self.looked_ns = started_ns
-        if suspects:
-            await post.clock.sleep(GRACE_S)
-            return True
-        self._say_verdict(post, ok=True, reason="", resting=len(resting), held=len(held))
-        return False
-
-    async def _compare(self, post: Post, resting: Sequence[OpenOrder], held: Sequence[VenuePosition]) -> int:
-        """Act on what has lasted; returns how many differences are still young."""
+            if fill.id not in self.told.fills:
+                await post.say_wait(fill)
+                self.told.remember(fill)
+        self._listen(post)  # what the ledger said while the venue was asked
+        if not self.mind.whole:
+            return [UNSAID]
         now_ns = post.clock.now_ns()
-        drifts, strays, missing = self.mind.drifts(held), self.mind.strays(resting), self.mind.missing(resting)
-        seen = [f"position {s} {d}" for s, d in drifts.items()]
-        seen += [f"stray {o.order_id}" for o in strays] + [f"missing {o.order_id}" for o in missing]
-        lasting = self.mind.confirmed(now_ns, seen)
-        acted = 0
-        for symbol, (there, here, entry_ticks) in drifts.items():
-            if f"position {symbol} {(there, here, entry_ticks)}" in lasting:
-                self._adopt(post, symbol, there, here, entry_ticks)
-                acted += 1
-        for order in strays:
-            if f"stray {order.order_id}" in lasting:
-                post.say(self._cancel(post, order))
-                acted += 1
-        for known in missing:
-            if f"missing {known.order_id}" in lasting:
-                acted += await self._settle(post, known)
-        return len(seen) - acted
+        seen = self.mind.differences(resting, held, now_ns)
+        for name in self.mind.lasting(now_ns, seen):
+            await self._act(post, name, seen[name])
+        self.told.looked_ns = started_ns
+        return list(seen)
 
-    def _adopt(self, post: Post, symbol: str, there: int, here: int, entry_ticks: float) -> None:
-        """Book what the venue holds as a fill of nobody's order, under an id that is the same on every run."""
-        now_ns = post.clock.now_ns()
-        lots = there - here
-        ticks = max(round(entry_ticks), 1)
-        self.adopted += 1
-        fill_id = f"adopted-{post.engine}-{symbol}-{here}-{there}-{now_ns}"
-        post.say(Drift(post.engine, symbol, there, here, "adopted as a fill", now_ns))
-        post.say(Fill(post.engine, fill_id, "", symbol, side_of(lots), abs(lots), ticks, 0, False, now_ns))
+    async def _act(self, post: Post, name: str, difference: Difference) -> None:
+        if isinstance(difference, OrderChanged):
+            await self._settle(post, difference)
+        elif isinstance(difference, OpenOrder):
+            post.say(self._cancel(post, difference))
+        elif name not in self.mind.adopted:
+            self.mind.adopted.add(name)
+            self.drifts += 1
+            symbol, there, here, ticks = difference
+            post.say(Drift(post.engine, symbol, there, here, "adopted as a fill", post.clock.now_ns(), ticks))
 
     def _cancel(self, post: Post, order: OpenOrder) -> Cancel:
         return Cancel(
@@ -208,25 +251,29 @@ class Reconciler:
             at_ns=post.clock.now_ns(),
         )
 
-    async def _settle(self, post: Post, order: OrderChanged) -> int:
+    async def _settle(self, post: Post, order: OrderChanged) -> None:
         """Ask what became of one order. "Not found" is proof only behind the fence; before it, doubt stays."""
+        engine, order_id, symbol = post.engine, order.order_id, order.symbol
         try:
-            found = await self.venue.find(order.symbol, order.order_id)
+            async with asyncio.timeout(ANSWER_S_MAX):
+                found = await self.venue.find(symbol, order_id)
         except (VenueUnreachable, VenueMisspoke, TimeoutError):
-            return 1  # asked; the next look asks again
+            return  # asked; the next look asks again
         now_ns = post.clock.now_ns()
-        if isinstance(found, OpenOrder):
-            post.say(Accepted(post.engine, order.order_id, order.symbol, now_ns))
+        if isinstance(found, OpenOrder) and order.state is OrderState.CANCELLING:
+            post.say(Unanswered(engine, order_id, order.fence_ns, "it rests and its cancel was never answered", now_ns))
+        elif isinstance(found, OpenOrder):
+            post.say(Accepted(engine, order_id, symbol, now_ns))
         elif found is not None:
             post.say(found)
         elif order.fence_ns and now_ns > order.fence_ns:
             reason = "the venue does not know it and would refuse it now"
-            post.say(Rejected(post.engine, order.order_id, order.symbol, reason, now_ns))
-        return 1
+            post.say(Rejected(engine, order_id, symbol, reason, now_ns))
 
-    def _say_verdict(self, post: Post, *, ok: bool, reason: str, resting: int = 0, held: int = 0) -> None:
-        """Say the verdict when it changes."""
-        if self.verdict is not None and (self.verdict.ok, self.verdict.reason) == (ok, reason):
-            return
-        self.verdict = Reconciled(post.engine, ok, resting, held, self.adopted, reason, post.clock.now_ns())
-        post.say(self.verdict)
+    def _say_verdict(self, post: Post, reason: str) -> None:
+        """Say the verdict when it changes; an empty reason is agreement."""
+        if self.verdict is None or self.verdict.reason != reason:
+            orders, positions = len(self.mind.orders), sum(1 for held in self.mind.positions.values() if held.lots)
+            now_ns = post.clock.now_ns()
+            self.verdict = Reconciled(post.engine, not reason, orders, positions, self.drifts, reason, now_ns)
+            post.say(self.verdict)

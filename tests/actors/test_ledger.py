@@ -14,6 +14,7 @@ from actors.messages import (
     BalanceChanged,
     BreakerChanged,
     CancelSent,
+    Drift,
     Journaled,
     OrderChanged,
     OrderFaulted,
@@ -217,6 +218,20 @@ def test_the_opening_deposit_is_booked_once_however_much_happened_since(monkeypa
     books.fold(books.post(Deposit("perps", "opening", 100 * USD, 1)))
     monkeypatch.setattr(books.seen.setdefault("perps", type("Forgetful", (), {})()), "knows", lambda *_: False, False)
     assert books.post(Deposit("perps", "opening", 100 * USD, 10**18)) is None
+
+
+def test_a_drift_is_booked_as_a_fill_of_nobody():
+    told = Told()
+    said = told.tell(Drift("perps", "BTC", 7, 0, "adopted as a fill", 5, 990))
+    assert kinds(said) == [PositionChanged, BalanceChanged]
+    assert (said[0].lots, said[0].entry_ticks) == (7, 990)
+    assert told.restarted().books.position("perps", "BTC").lots == 7
+
+
+def test_a_drift_that_a_fill_under_way_has_explained_is_not_booked_on_top():
+    told = Told()
+    told.tell(filled(7))
+    assert told.mind.hear(Drift("perps", "BTC", 7, 0, "adopted as a fill", 5, 990)) == ([], [])
 
 
 # --- replacing

@@ -1,0 +1,432 @@
+"""The reconciler against a venue that says what it is told to: it acts on what lasts and never reads silence as flat."""
+
+import pytest
+
+from actors.messages import Drift, OrderChanged, PositionChanged, Reconciled, Restated, Unanswered
+from actors.reconciler import GRACE_S, LOOK_S, LOOKS_MAX, MUTE_NS, Reconciler, ReconcilerMind, Told
+from risk.intent import Cancel
+from risk.order import OrderState
+from supervisor.child import ChildSpec
+from supervisor.clock import NS_PER_S
+from supervisor.mailbox import Hears
+from supervisor.messages import ChildStarted
+from tests.fakes import EPOCH_NS, Scripted, notebook, play, rest, say, tree
+from tests.risk.given import BTC, fill
+from venues.market import Accepted, Cancelled, Fill, OpenOrder, Rejected, Side, TimeInForce, VenuePosition
+from venues.venue import VenueUnreachable
+
+FENCE_NS = EPOCH_NS + 15 * NS_PER_S
+
+
+class ScriptedVenue:
+    """Says what the test put into it; `down` names the questions that fail."""
+
+    def __init__(self):
+        self.orders = []
+        self.held = []
+        self.filled = []
+        self.known = {}  # order -> what `find` says
+        self.down = set()
+        self.asked = []
+        self.before_answer = None
+
+    async def _answer(self, question, answer):
+        self.asked.append(question)
+        if question in self.down:
+            raise VenueUnreachable("no route")
+        if self.before_answer is not None:
+            self.before_answer(question)
+        return answer
+
+    async def open_orders(self):
+        return await self._answer("orders", tuple(self.orders))
+
+    async def positions(self):
+        return await self._answer("positions", tuple(self.held))
+
+    async def fills(self, since_ns):
+        return await self._answer("fills", [one for one in self.filled if one.at_ns >= since_ns])
+
+    async def find(self, symbol, order_id):
+        return await self._answer("find", self.known.get(order_id))
+
+
+def order(state=OrderState.RESTING, order_id="o1", fence_ns=FENCE_NS, at_ns=EPOCH_NS):
+    return OrderChanged(
+        engine="perps",
+        order_id=order_id,
+        intent_id="i1",
+        symbol="BTC",
+        side=Side.BUY,
+        state=state,
+        lots=10,
+        lots_filled=0,
+        ticks=1000,
+        time_in_force=TimeInForce.GTC,
+        entry=True,
+        reason="",
+        fence_ns=fence_ns,
+        at_ns=at_ns,
+    )
+
+
+def resting(order_id="o1"):
+    return OpenOrder(order_id, "BTC", Side.BUY, 10, 0, 1000)
+
+
+def position(lots, symbol="BTC", entry_ticks=1000.0):
+    return PositionChanged("perps", symbol, lots, entry_ticks, 0, 1, 2)
+
+
+def booked(lots=1, fill_id="f1", at_ns=EPOCH_NS):
+    return fill(BTC, lots, 1000, id=fill_id, at_ns=at_ns)
+
+
+RESTATED = Restated("perps", "reconciler")
+OUTSIDE = (ChildStarted,)
+
+
+def reconcile(venue, script, told=None, *, restate=(RESTATED,)):
+    """Run a reconciler; what the ledger says at first is `restate`. Gives what it said, without verdicts."""
+    pages = []
+    memory = told or Told(EPOCH_NS)
+    spec = ChildSpec(
+        name="reconciler",
+        engine="perps",
+        start=lambda: Reconciler(ReconcilerMind("perps"), venue, memory),
+        hears=Reconciler.hears,
+        says=Reconciler.says,
+    )
+    ledger = ChildSpec(
+        name="ledger", start=lambda: Scripted(rest), says=(Restated, OrderChanged, PositionChanged, Fill)
+    )
+    account = ChildSpec(
+        name="account", engine="perps", start=lambda: Scripted(rest), says=(Fill,), hears=(Hears(Fill),)
+    )
+    listener = notebook("listener", pages, *Reconciler.says)
+
+    async def main(house, task):
+        say(house, *restate)
+        await script(house)
+
+    play(tree(listener, ledger, account, spec), main)
+    return pages
+
+
+def after(seconds):
+    """A script that only waits."""
+
+    async def script(house):
+        await house.clock.sleep(seconds)
+
+    return script
+
+
+def verdicts(pages):
+    return [(one.ok, one.reason) for one in pages if isinstance(one, Reconciled)]
+
+
+def acts(pages):
+    return [one for one in pages if not isinstance(one, Reconciled)]
+
+
+# --- agreement and silence
+
+
+def test_where_all_agree_it_says_so_once_and_looks_again_every_half_minute():
+    venue = ScriptedVenue()
+    venue.orders, venue.held = [resting()], [VenuePosition("BTC", 5, 1000.0)]
+    pages = reconcile(venue, after(3 * LOOK_S), restate=(order(), position(5), RESTATED))
+    assert verdicts(pages) == [(True, "")]
+    assert (pages[0].orders, pages[0].positions) == (1, 1)
+    assert venue.asked.count("positions") == 4
+
+
+@pytest.mark.parametrize("question", ["fills", "orders", "positions"])
+def test_a_question_that_fails_is_never_read_as_flat(question):
+    venue = ScriptedVenue()
+    venue.down = {question}
+    pages = reconcile(venue, after(3 * LOOK_S), restate=(order(), position(5), RESTATED))
+    assert verdicts(pages) == [(False, "VenueUnreachable: no route")]
+    assert acts(pages) == []
+
+
+def test_a_venue_that_answers_again_is_compared_at_the_next_tick():
+    venue = ScriptedVenue()
+    venue.down = {"positions"}
+
+    async def script(house):
+        await house.clock.sleep(5)
+        venue.down = set()
+        await house.clock.sleep(LOOK_S)
+
+    assert [ok for ok, _ in verdicts(reconcile(venue, script))] == [False, True]
+
+
+def test_a_venue_that_never_answers_is_not_waited_for_for_ever():
+    venue = ScriptedVenue()
+
+    async def mute(question, answer):
+        await venue.clock.sleep(10_000)
+
+    async def script(house):
+        venue.clock = house.clock
+        venue._answer = mute
+        await house.clock.sleep(LOOK_S)
+
+    assert [ok for ok, _ in verdicts(reconcile(venue, script))] == [False]
+
+
+def test_nothing_is_compared_before_the_ledger_has_said_all_it_knows():
+    venue = ScriptedVenue()
+    venue.orders, venue.held = [resting()], [VenuePosition("BTC", 5, 1000.0)]
+    pages = reconcile(venue, after(3 * LOOK_S), restate=(order(),))
+    assert pages == []
+
+
+# --- positions
+
+
+def test_a_drift_must_be_seen_twice_a_grace_apart_before_it_is_adopted():
+    venue = ScriptedVenue()
+    venue.held = [VenuePosition("BTC", 7, 990.4)]
+
+    async def script(house):
+        await house.clock.sleep(GRACE_S / 2)
+        assert venue.asked.count("positions") == 1
+        await house.clock.sleep(GRACE_S)
+        say(house, position(7))
+        await house.clock.sleep(GRACE_S + 1)
+
+    pages = reconcile(venue, script)
+    assert acts(pages) == [Drift("perps", "BTC", 7, 0, "adopted as a fill", EPOCH_NS + 2 * NS_PER_S, 990)]
+    assert verdicts(pages) == [(True, "")]
+
+
+def test_a_drift_that_goes_away_within_the_grace_was_a_message_under_way():
+    venue = ScriptedVenue()
+    venue.held = [VenuePosition("BTC", 7, 990.0)]
+
+    async def script(house):
+        await house.clock.sleep(GRACE_S / 2)
+        say(house, position(7))
+        await house.clock.sleep(LOOK_S)
+
+    pages = reconcile(venue, script)
+    assert (acts(pages), verdicts(pages)) == ([], [(True, "")])
+
+
+def test_what_is_gone_at_the_venue_leaves_at_its_own_cost():
+    """There is no price at the venue any more, and one tick was booked as a loss of everything."""
+    pages = reconcile(ScriptedVenue(), after(GRACE_S + 1), restate=(position(5, entry_ticks=1234.5), RESTATED))
+    drift = acts(pages)[0]
+    assert (drift.venue_lots, drift.ledger_lots, drift.ticks) == (0, 5, 1234)
+
+
+def test_a_drift_that_the_ledger_does_not_take_is_told_once_and_shuts_the_engine():
+    venue = ScriptedVenue()
+    venue.held = [VenuePosition("BTC", 7, 990.0)]
+    pages = reconcile(venue, after(5 * LOOK_S))
+    assert len(acts(pages)) == 1
+    assert verdicts(pages) == [(False, "position BTC of 7 lots, 0 in the ledger")]
+
+
+def test_a_ledger_that_comes_back_is_heard_in_the_right_order():
+    """The word that it was restarted and all it says come in one batch: the first must not wipe out the rest."""
+    venue = ScriptedVenue()
+    venue.held = [VenuePosition("BTC", 5, 1000.0)]
+
+    async def script(house):
+        await house.clock.sleep(1)
+        started = ChildStarted("ledger", "", 1, house.clock.now_ns())
+        say(house, position(5), Restated("", "ledger"), started)
+        await house.clock.sleep(LOOK_S)
+
+    pages = reconcile(venue, script, restate=(position(5), RESTATED))
+    assert acts(pages) == []
+
+
+def test_while_the_ledger_is_away_nothing_is_compared():
+    venue = ScriptedVenue()
+    venue.held = [VenuePosition("BTC", 5, 1000.0)]
+
+    async def script(house):
+        await house.clock.sleep(1)
+        say(house, ChildStarted("ledger", "", 1, house.clock.now_ns()))
+        await house.clock.sleep(2 * LOOK_S)  # its disk is slow
+
+    assert acts(reconcile(venue, script, restate=(position(5), RESTATED))) == []
+
+
+# --- orders
+
+
+def test_an_order_that_the_ledger_does_not_know_is_cancelled_when_it_lasts():
+    venue = ScriptedVenue()
+    venue.orders = [resting("stray-1")]
+
+    async def script(house):
+        await house.clock.sleep(GRACE_S + 1)
+        venue.orders = []
+        await house.clock.sleep(LOOK_S)
+
+    pages = reconcile(venue, script)
+    assert [(type(a), a.order_id, a.reason) for a in acts(pages)] == [(Cancel, "stray-1", "stray")]
+    assert verdicts(pages) == [(True, "")]
+
+
+def test_a_stray_that_will_not_go_shuts_the_engine_until_it_does():
+    venue = ScriptedVenue()
+    venue.orders = [resting("stray-1")]
+
+    async def script(house):
+        await house.clock.sleep(LOOK_S)
+        venue.orders = []
+        await house.clock.sleep(LOOK_S)
+
+    assert verdicts(reconcile(venue, script)) == [(False, "stray order stray-1"), (True, "")]
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (resting(), [Accepted]),
+        (Cancelled("perps", "o1", "BTC", 10, "filled", 9), [Cancelled]),
+        (Rejected("perps", "o1", "BTC", "no", 9), [Rejected]),
+        (None, []),
+    ],
+)
+def test_an_order_that_does_not_rest_is_asked_for_and_not_found_is_no_proof_before_its_fence(found, said):
+    venue = ScriptedVenue()
+    venue.known = {"o1": found}
+    pages = reconcile(venue, after(GRACE_S + 1), restate=(order(), RESTATED))
+    assert [type(one) for one in acts(pages)] == said
+    assert venue.asked.count("find") == 1
+
+
+def test_not_found_is_proof_behind_the_fence():
+    pages = reconcile(ScriptedVenue(), after(LOOK_S - 1), restate=(order(OrderState.UNKNOWN), RESTATED))
+    first = acts(pages)[0]
+    assert (type(first), first.order_id) == (Rejected, "o1")
+    assert FENCE_NS < first.at_ns <= FENCE_NS + 2 * GRACE_S * NS_PER_S
+
+
+def test_without_a_fence_doubt_stays_and_holds_back_no_other_symbol():
+    venue = ScriptedVenue()
+    pages = reconcile(venue, after(2 * LOOK_S), restate=(order(OrderState.UNKNOWN, fence_ns=0), RESTATED))
+    assert acts(pages) == []
+    assert verdicts(pages) == [(True, "")]
+    assert venue.asked.count("find") <= 3 * LOOKS_MAX
+
+
+def test_a_search_that_fails_proves_nothing():
+    venue = ScriptedVenue()
+    venue.down = {"find"}
+    pages = reconcile(venue, after(2 * LOOK_S), restate=(order(OrderState.UNKNOWN), RESTATED))
+    assert acts(pages) == []
+
+
+def test_an_order_that_falls_into_doubt_is_asked_for_at_once():
+    venue = ScriptedVenue()
+    venue.orders, venue.known = [resting()], {"o1": resting()}
+
+    async def script(house):
+        await house.clock.sleep(5)
+        say(house, order(OrderState.UNKNOWN))
+        await house.clock.sleep(GRACE_S + 1)
+        say(house, order(OrderState.RESTING))
+        await house.clock.sleep(1)
+
+    pages = reconcile(venue, script, restate=(order(), RESTATED))
+    assert [type(one) for one in acts(pages)] == [Accepted]
+
+
+def test_an_order_whose_cancel_was_never_answered_does_not_stay_cancelling_for_ever():
+    """The executor crashed with the cancel in hand: the order rests, and nobody would ask for its cancel again."""
+    venue = ScriptedVenue()
+    venue.orders, venue.known = [resting()], {"o1": resting()}
+    pages = reconcile(venue, after(2 * LOOK_S), restate=(order(OrderState.CANCELLING), RESTATED))
+    first = acts(pages)[0]
+    assert (type(first), first.order_id) == (Unanswered, "o1")
+    assert first.at_ns > EPOCH_NS + MUTE_NS
+
+
+def test_an_order_whose_verdict_was_lost_is_found_resting():
+    venue = ScriptedVenue()
+    venue.orders, venue.known = [resting()], {"o1": resting()}
+    pages = reconcile(venue, after(2 * LOOK_S), restate=(order(OrderState.SENT), RESTATED))
+    assert type(acts(pages)[0]) is Accepted
+
+
+def test_an_order_just_sent_is_nobodys_concern():
+    venue = ScriptedVenue()
+
+    async def script(house):
+        await house.clock.sleep(1)
+        say(house, order(OrderState.SENT, at_ns=house.clock.now_ns()), ChildStarted("gate", "perps", 1, 5))
+        await house.clock.sleep(GRACE_S / 2)
+        venue.orders = [resting()]
+        await house.clock.sleep(GRACE_S)
+
+    assert acts(reconcile(venue, script)) == []
+
+
+# --- fills
+
+
+def test_fills_missed_while_away_are_told_once_and_those_of_the_account_not_at_all():
+    venue = ScriptedVenue()
+    missed, told = booked(1, "f1", EPOCH_NS - NS_PER_S), booked(1, "f2")
+    venue.filled, venue.held = [missed, told], [VenuePosition("BTC", 2, 1000.0)]
+    pages = reconcile(venue, after(4 * LOOK_S), restate=(position(2), told, RESTATED))
+    assert acts(pages) == [told, missed]  # the first is the account's own word
+
+
+def test_fills_are_asked_for_since_what_is_booked_and_not_since_the_start_of_the_run():
+    venue = ScriptedVenue()
+    yesterday = EPOCH_NS - 86_400 * NS_PER_S
+    venue.filled, venue.held = [booked(1, "f1", yesterday)], [VenuePosition("BTC", 1, 1000.0)]
+    pages = reconcile(venue, after(1), Told(yesterday), restate=(position(1), RESTATED))
+    assert acts(pages) == venue.filled
+
+
+def test_a_reconciler_that_comes_back_does_not_tell_the_fills_of_the_one_before_it():
+    venue = ScriptedVenue()
+    venue.filled, venue.held = [booked(1, "f1")], [VenuePosition("BTC", 1, 1000.0)]
+
+    async def script(house):
+        await house.clock.sleep(5)
+        house.inject("perps.reconciler", RuntimeError("drill"))
+        await house.clock.sleep(5)
+        say(house, position(1), RESTATED)
+        await house.clock.sleep(LOOK_S)
+
+    pages = reconcile(venue, script, restate=(position(1), RESTATED))
+    assert acts(pages) == venue.filled
+
+
+# --- who is told again
+
+
+def test_a_gate_that_comes_back_is_told_the_verdict_again():
+    """It starts closed: without this its engine never entered again."""
+    venue = ScriptedVenue()
+
+    async def script(house):
+        await house.clock.sleep(5)
+        say(house, ChildStarted("gate", "perps", 1, house.clock.now_ns()))
+        await house.clock.sleep(5)
+        say(house, ChildStarted("gate", "crypto", 1, house.clock.now_ns()))
+        await house.clock.sleep(5)
+
+    assert verdicts(reconcile(venue, script)) == [(True, "")] * 2
+
+
+def test_the_numbers_of_a_drift_are_the_same_on_every_run():
+    def once():
+        venue = ScriptedVenue()
+        venue.held = [VenuePosition("SOL", -3, 50.0), VenuePosition("BTC", 7, 990.0)]
+        return reconcile(venue, after(LOOK_S))
+
+    assert once() == once()
+    assert [one.symbol for one in acts(once())] == ["BTC", "SOL"]
