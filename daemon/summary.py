@@ -8,6 +8,10 @@ from daemon.tables import dollars, table
 from daemon.times import ago, minute_of
 
 
+SYMBOLS_SHOWN_MAX = 8
+"""Up to so many symbols are counted one by one."""
+
+
 class Summary(Struct, frozen=True, kw_only=True):
     """A finished run in numbers."""
 
@@ -40,7 +44,7 @@ def summary_text(summary: Summary) -> str:
         f"{summary.mode}, seed {summary.seed}: {minute_of(summary.started_ns)} to {minute_of(summary.ended_ns)} UTC "
         f"({length}), ended by {summary.reason}",
         "",
-        f"books heard  {summary.books:,}",
+        f"books heard  {summary.books:,}{by(summary.books_by_symbol) if few(summary.books_by_symbol) else ''}",
         f"bars         {summary.bars:,}",
         f"intents      {summary.intents:,}",
         f"approved     {summary.approved:,}",
@@ -62,6 +66,11 @@ def summary_text(summary: Summary) -> str:
 def summary_json(summary: Summary) -> str:
     """The summary as one line of JSON and, for who looks for it there, the digest as the last line."""
     return f"{msgspec.json.encode(summary).decode()}\ndigest {summary.digest}"
+
+
+def few(counts: dict[str, int]) -> bool:
+    """Whether they fit in a line."""
+    return 0 < len(counts) <= SYMBOLS_SHOWN_MAX
 
 
 def by(counts: dict[str, int]) -> str:

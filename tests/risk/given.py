@@ -3,6 +3,7 @@
 from decimal import Decimal
 from itertools import count
 
+from daemon.modes import session_calendar
 from venues.market import Fill, Instrument, OrderRequest, Side, TimeInForce
 
 BTC = Instrument(  # Hyperliquid: szDecimals 5, so 1 decimal of price
@@ -33,6 +34,9 @@ COST = Instrument(
     asset_class="equity",
 )
 ALL = (BTC, KSHIB, SOL, PEPE, COST)
+
+calendar = session_calendar
+"""When US stocks trade, as the daemon knows it."""
 
 DAY_NS = 86_400 * 1_000_000_000
 MINUTE_NS = 60 * 1_000_000_000

@@ -18,8 +18,7 @@ from risk.money import notional_minor
 from risk.order import OVER, OrderState
 from risk.rate import take
 from risk.rules import Case
-from risk.us_holidays import us_calendar
-from tests.risk.given import BTC, COST, KSHIB, MINUTE_NS, PEPE, SOL
+from tests.risk.given import BTC, COST, KSHIB, MINUTE_NS, PEPE, SOL, calendar
 from venues.market import Side, TimeInForce
 
 USD = 1_000_000
@@ -50,14 +49,14 @@ def breaker(*readings_usd):
     state = Breaker()
     for step, usd in enumerate(readings_usd):
         state, _ = observe(
-            state, new_state(profile(), (), us_calendar(2026, 2026)).breaker_limits, usd * USD, step * 10**9
+            state, new_state(profile(), (), calendar()).breaker_limits, usd * USD, step * 10**9
         )
     return state
 
 
 def open_state(engine="perps", **limits):
     """A gate through which everything may pass."""
-    state = new_state(profile(engine, **limits), (BTC, SOL, KSHIB, COST, PEPE), us_calendar(2026, 2026))
+    state = new_state(profile(engine, **limits), (BTC, SOL, KSHIB, COST, PEPE), calendar())
     return replace(
         state,
         breaker=breaker(10_000, 10_000, 10_000),
@@ -159,7 +158,7 @@ def test_the_first_broken_rule_is_the_one_that_is_named():
 
 
 def test_a_gate_starts_closed():
-    state = new_state(profile(), (BTC,), us_calendar(2026, 2026))
+    state = new_state(profile(), (BTC,), calendar())
     assert state.symbols == {"BTC"}
     for rule, opened in (
         ("reconciled", {"reconciled": True}),
@@ -408,7 +407,7 @@ def test_an_exit_uses_the_rate_and_is_never_starved_by_it():
 # --- exits and cancels always pass
 
 WORST = replace(
-    new_state(profile(), (BTC,), us_calendar(2026, 2026)),
+    new_state(profile(), (BTC,), calendar()),
     trading={"": Trading.HALTED},
     positions={"BTC": 10**6},
     marks={"BTC": NAN},
