@@ -7,6 +7,7 @@ from actors.messages import BarHistory, BookRefused, StreamEnded, StreamState
 from supervisor.actor import Post
 from supervisor.clock import NS_PER_MS
 from supervisor.mailbox import Hears
+from supervisor.messages import ChildStarted
 from venues.market import Book, MarketEvent, Trade
 from venues.venue import Venue
 
@@ -57,12 +58,12 @@ class FeedMind:
                 bad.append(BookRefused(event.symbol, flaw(event), at_ns))
         return good, bad, trades
 
-    def check_ages(self, now_ns: int) -> Iterable[StreamState]:
-        """Say which streams went stale or came back since the last look."""
+    def check_ages(self, now_ns: int, *, again: bool = False) -> Iterable[StreamState]:
+        """Say which streams went stale or came back since the last look; or how all of them are, again."""
         for symbol, stream in self.streams.items():
             age_ns = now_ns - stream.received_ns
             fresh = stream.received_ns > 0 and age_ns <= self.stale_ns
-            if fresh != stream.fresh:
+            if fresh != stream.fresh or again:
                 stream.fresh = fresh
                 age_ms = age_ns // NS_PER_MS
                 yield StreamState(self.engine, symbol, fresh, age_ms, now_ns)
@@ -78,7 +79,7 @@ def flaw(book: Book) -> str:
 class Feed:
     """The body: fills the strategy's windows from the venue's history, then carries books until the data ends."""
 
-    hears: ClassVar[tuple[Hears, ...]] = ()
+    hears: ClassVar[tuple[Hears, ...]] = (Hears(ChildStarted),)
     says: ClassVar[tuple[type, ...]] = (Book, BookRefused, StreamState, BarHistory, StreamEnded)
 
     def __init__(self, mind: FeedMind, venue: Venue, history: "History", *, trades: bool = False):
@@ -105,7 +106,10 @@ class Feed:
     async def _watch_ages(self, post: Post) -> None:
         while True:
             await post.clock.sleep(STALENESS_CHECK_S)
-            for verdict in self.mind.check_ages(post.clock.now_ns()):
+            again = False  # a gate that was restarted takes nothing for fresh until it is told
+            while started := post.mailbox.take():
+                again |= any(one.restarts and one.engine == post.engine for one in started)
+            for verdict in self.mind.check_ages(post.clock.now_ns(), again=again):
                 post.say(verdict)
 
 

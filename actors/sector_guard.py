@@ -10,8 +10,8 @@ from risk.sector import Exposure, entry_over, entry_under_way, position_changed
 from supervisor.mailbox import Hears
 from supervisor.messages import ChildStarted
 
-GATE = "gate"
-"""Children of this name start without knowing any count."""
+TOLD_AGAIN = ("gate", "sector_guard")
+"""Children that start without knowing any count; after a crash of our own the gates must not keep the old one."""
 
 
 class SectorGuard:
@@ -29,7 +29,7 @@ class SectorGuard:
 
     def hear(self, message: PositionChanged | OrderChanged | ChildStarted) -> tuple[SectorCounts, ...]:
         if isinstance(message, ChildStarted):
-            return self._counts(message.at_ns) if message.child.startswith(GATE) else ()
+            return self._counts(message.at_ns) if message.child in TOLD_AGAIN else ()
         sector = self.sectors.get(message.symbol, "")
         if not sector:
             return ()

@@ -60,3 +60,11 @@ def test_a_stream_is_said_only_when_it_changes_and_a_silent_one_is_never_fresh()
 def test_trades_are_kept_apart() -> None:
     trade = Trade("BTC", 1, 1, 100.0, 1.0, Side.BUY)
     assert mind().sift([trade]) == ([], [], [trade])
+
+
+def test_all_verdicts_are_said_again_for_one_who_missed_them() -> None:
+    feed = mind()
+    feed.sift([book(at_ns=NS_PER_S)])
+    assert [one.symbol for one in feed.check_ages(NS_PER_S)] == ["BTC"]
+    assert list(feed.check_ages(NS_PER_S)) == []
+    assert [(one.symbol, one.fresh) for one in feed.check_ages(NS_PER_S, again=True)] == [("BTC", True), ("ETH", False)]

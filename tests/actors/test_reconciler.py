@@ -1,4 +1,4 @@
-"""The reconciler against a venue that says what it is told to: it acts on what lasts and never reads silence as flat."""
+"""The reconciler against a scripted venue: it acts on what lasts and never reads silence as flat."""
 
 import pytest
 

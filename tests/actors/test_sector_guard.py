@@ -70,9 +70,15 @@ def test_exits_dust_and_symbols_without_a_sector_do_not_count():
 def test_a_new_gate_is_told():
     mind = guard()
     mind.hear(position("NVDA", 5))
-    (counts,) = mind.hear(ChildStarted("gate.equities", "equities", 1, 9))
+    (counts,) = mind.hear(ChildStarted("gate", "equities", 1, 9))
     assert (counts.members, counts.at_ns) == ({"NVDA": "Semis"}, 9)
     assert mind.hear(ChildStarted("signal", "equities", 1, 9)) == ()
+
+
+def test_after_a_crash_the_gates_do_not_keep_the_counts_of_before():
+    """What was held has been closed while it was down: the ledger has nothing to repeat."""
+    (counts,) = guard().hear(ChildStarted("sector_guard", "", 1, 9))
+    assert counts.members == {}
 
 
 def test_what_is_told_again_after_a_crash_makes_it_whole():
