@@ -1,12 +1,13 @@
 """A run: configuration first, then the lock, then the journal; only then does anything live."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 from actors.ledger import LedgerMind
 from config.errors import ConfigError
 from config.load import ENGINES
-from config.profile import Profile
+from config.profile import EngineName, Profile
 from daemon import modes
 from daemon.books import recover_from
 from daemon.configured import Configured, configure
@@ -20,6 +21,7 @@ from supervisor.journal import Journal, JournalDamaged
 from supervisor.virtual import run_virtual
 from supervisor.wall import now_ns, run_wall
 from venues.damage import BadRecording, Damage
+from venues.market import Instrument
 from venues.replay import open_replay
 from venues.venue import Venue
 
@@ -33,6 +35,7 @@ def run(options: RunOptions) -> int:
     instruments = {engine: modes.universe(profile) for engine, profile in configured.profiles.items()}
     with DataDirLock(options.data_dir) as lock:
         opening = opening_of(options)
+        refuse_unlisted(opening, instruments)
         epoch_ns = now_ns()
         if options.mode is Mode.SYNTHETIC:
             epoch_ns = max(modes.SYNTHETIC_START_NS if options.virtual else epoch_ns, next_minute(opening.last_ns))
@@ -65,8 +68,9 @@ def replay(options: RunOptions) -> int:
     profile = configured.profiles[engine].model_copy(update={"symbols": tuple(instruments)})
     configured = Configured(configured.settings, {engine: profile})
     with DataDirLock(options.data_dir) as lock:
-        set_aside(options.data_dir / JOURNAL_NAME)
-        opening = opening_of(options)
+        if opening_of(options).runs:
+            set_aside(options.data_dir / JOURNAL_NAME)
+        opening = LedgerMind()
 
         def venue(profile: Profile, clock: Clock) -> Venue:
             return modes.simulated_venue(profile, instruments, source, opening, clock, options.seed)
@@ -97,13 +101,17 @@ def opening_of(options: RunOptions) -> LedgerMind:
     return opening
 
 
+def refuse_unlisted(opening: LedgerMind, instruments: Mapping[EngineName, Mapping[str, Instrument]]) -> None:
+    """What is held must be traded, or nobody would watch its stop. Raises ConfigError."""
+    for engine, known in instruments.items():
+        for symbol, position in opening.books.positions.get(engine, {}).items():
+            if symbol not in known:
+                right = f"{engine} holds {position.lots} lots of it: name it too, or flatten it first"
+                raise ConfigError("--symbols", f"{symbol} is missing; {right}")
+
+
 def set_aside(journal: Path) -> None:
     """A replay starts with empty books, or it could not be repeated; those of the replay before are kept beside."""
-    if not journal.exists():
-        return
-    opening = recover_from(journal)
-    if opening.runs and opening.runs[-1].mode != Mode.REPLAY:
-        return  # not ours to touch: opening_of refuses it by name
     number = 1
     while (aside := journal.with_suffix(f".{number}.sqlite")).exists():
         number += 1
