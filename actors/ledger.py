@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from actors.messages import (
+    SHUTDOWN,
     BalanceChanged,
     BreakerChanged,
     CancelSent,
@@ -38,9 +39,6 @@ from venues.market import Accepted, Cancelled, CancelRefused, Fill, FundingPaid,
 
 OVER_KEPT_MAX = 2_000
 """Orders that are over and still known, for fills that come late: hours of trading."""
-
-SHUTDOWN = "shutdown"
-"""Who sets a trading state that ends with the process and is not kept."""
 
 DOUBTFUL = (OrderState.SENT, OrderState.CANCELLING)
 """States of which nobody knows, after a restart, how they went on."""

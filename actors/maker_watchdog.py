@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from actors.messages import Command, MacroWindow, Mark, Order, OrderChanged, StreamState, TradingState
+from actors.messages import SHUTDOWN, Command, MacroWindow, Mark, Order, OrderChanged, StreamState, TradingState
 from actors.urgency import limit_ticks
 from config.profile import Profile, Route
 from risk.intent import Cancel, Purpose, Reprice, Trading
@@ -114,6 +114,7 @@ class MakerWatchdog:
         self.chains: dict[str, Chain] = {}  # by intent
         self.macro_shut = False
         self.trading: dict[str, Trading] = {}  # by engine, empty: all
+        self.stopping = False  # the process is: nothing may rest any more, exits included
 
     def hear(self, message: Any) -> Said:
         if type(message) is Mark:
@@ -132,6 +133,7 @@ class MakerWatchdog:
             return self._entries_shut(message.at_ns)
         elif type(message) is TradingState:
             self.trading[message.engine] = message.state
+            self.stopping |= message.by == SHUTDOWN
             return self._entries_shut(message.at_ns)
         elif type(message) is Command and message.order is Order.CANCEL:
             return self._take_back(message)
@@ -159,7 +161,7 @@ class MakerWatchdog:
             chain.asked_ns = 0  # what was asked for has happened, or has failed
         if changed.state not in OVER:
             chain.alive[changed.order_id] = changed
-        elif self._refused_exit(chain, changed):
+        elif not self.stopping and self._refused_exit(chain, changed):
             return self._do(MOVES[K.REFUSED_EXIT, False, False, False], chain, changed)
         return ()
 
@@ -186,6 +188,8 @@ class MakerWatchdog:
         return tuple(said)
 
     def _judge(self, chain: Chain, order: OrderChanged) -> Said:
+        if self.stopping:
+            return self._cancel(chain, order, "stop")
         if order.entry and (shut := self._shut()):
             return self._cancel(chain, order, shut)
         route = self._route(order.symbol)
@@ -273,11 +277,12 @@ class MakerWatchdog:
     def _take_back(self, command: Command) -> Said:
         """The operator wants nothing to rest."""
         self.now_ns = max(self.now_ns, command.at_ns)
+        wanted = (command.engine, command.symbol, command.order_id)
         said: list[Reprice | Cancel] = []
         for chain in self.chains.values():
             for order in chain.alive.values():
-                rests = order.state is OrderState.RESTING
-                if rests and command.engine in ("", order.engine) and command.symbol in ("", order.symbol):
+                named = zip(wanted, (order.engine, order.symbol, order.order_id), strict=True)
+                if order.state is OrderState.RESTING and all(want in ("", is_) for want, is_ in named):
                     said += self._cancel(chain, order, "operator")
         return tuple(said)
 

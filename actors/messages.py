@@ -110,13 +110,17 @@ class BalanceChanged(Struct, frozen=True):
     at_ns: int
 
 
+SHUTDOWN = "shutdown"
+"""Who sets a trading state that ends with the process: it is not kept on disk, and nothing new is wanted under it."""
+
+
 class TradingState(Struct, frozen=True):
     """The trading state of one engine, or of all when engine is empty; latched on disk, lifted by the operator."""
 
     engine: str
     state: Trading
     reason: str
-    by: str  # operator, circuit_breaker, supervisor
+    by: str  # operator, circuit_breaker, supervisor, shutdown
     at_ns: int
 
 
@@ -184,6 +188,7 @@ class Command(Struct, frozen=True):
     symbol: str
     reason: str
     at_ns: int
+    order_id: str = ""  # of a cancel: this one alone
 
 
 class StreamEnded(Struct, frozen=True):

@@ -10,6 +10,7 @@ from operator import attrgetter
 from typing import Any, ClassVar
 
 from actors.messages import (
+    SHUTDOWN,
     BarHistory,
     BookRefused,
     Command,
@@ -87,6 +88,7 @@ class Signal:
         self.watched: dict[str, SymbolState] = {}  # those with a position
         self.changes = 0  # counts what may make a refusal untrue
         self.counts: dict[str, int] = {}  # decisions by reason
+        self.stopping = False  # the process is: an order sent now would rest with nobody to watch it
         self.handlers: dict[type, Callable[[Any], Said]] = {
             Bar: self._bar,
             BarHistory: self._history,
@@ -96,7 +98,7 @@ class Signal:
             OrderChanged: self._order,
             Refused: self._refused,
             Command: self._command,
-            TradingState: self._change,
+            TradingState: self._trading,
             MacroWindow: self._change,
             Reconciled: self._change,
         }
@@ -187,8 +189,13 @@ class Signal:
             backoff.refused(refused.rule, refused.at_ns, self.changes)
         return ()
 
-    def _change(self, _: TradingState | MacroWindow | Reconciled) -> Said:
+    def _change(self, _: MacroWindow | Reconciled) -> Said:
         self.changes += 1
+        return ()
+
+    def _trading(self, state: TradingState) -> Said:
+        self.changes += 1
+        self.stopping |= state.by == SHUTDOWN
         return ()
 
     def _command(self, command: Command) -> Said:
@@ -300,6 +307,8 @@ class Signal:
         view: SymbolView,
         now_ns: int,
     ) -> Said:
+        if self.stopping:
+            return self._count("stopping")
         purpose, side, lots, ticks, how = order
         intent = Intent(
             id=self.new_id(),

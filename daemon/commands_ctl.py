@@ -104,7 +104,7 @@ ORDERS = {
     "pause": ("Stop new entries; exits go on.", "obid ctl pause --engine crypto --reason 'news'"),
     "resume": ("Lift a pause, a reduce or a halt.", "obid ctl resume --engine crypto"),
     "reduce": ("Allow exits and cancels only, until resume.", "obid ctl reduce --engine perps"),
-    "halt": ("Halt trading, cancel what rests, until resume.", "obid ctl halt --reason 'odd fills'"),
+    "halt": ("Stop new entries and cancel those that rest, until resume.", "obid ctl halt --reason 'odd fills'"),
     "flatten": ("Close positions and cancel what rests.", "obid ctl flatten --engine perps --symbol BTC"),
 }
 """The operator's orders that are alike: what each does, and an example. Reduce and halt outlive a restart."""

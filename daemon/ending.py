@@ -1,19 +1,21 @@
 """The end of a run: stop trading, cancel what rests, see that all agree, and latch a halt when it was not our will."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from actors.ledger import SHUTDOWN, written
-from actors.messages import Command, Order, TradingState
+from msgspec import Struct
+
+from actors.ledger import LedgerMind, written
+from actors.messages import SHUTDOWN, TradingState
 from daemon.board import Board
 from daemon.books import recover_from
 from daemon.graph import EngineParts
 from daemon.logs import Log
-from daemon.options import RunOptions
 from risk.intent import Trading
-from supervisor.clock import Clock
-from supervisor.journal import Journal
+from risk.ledger.postings import LedgerUnbalanced
+from supervisor.clock import NS_PER_S, Clock
+from supervisor.journal import Journal, JournalDamaged, JournalUnwritable
 from supervisor.program import Ending
 from supervisor.supervisor import House
 from venues.venue import Venue, VenueMisspoke, VenueUnreachable
@@ -27,58 +29,64 @@ POLL_S = 0.05
 QUIET_S = 0.5
 """After the last order is over: what is still on its way (fills, postings) has arrived by then."""
 
+OVERLAP_NS = 60 * NS_PER_S
+"""Fills are asked for once more from this long before the newest record: those known are nothing."""
+
 SWEEP_S_MAX = 1.0
 """The last cancels, asked of the venue itself when the actors are gone, may take this long: a stop is over in 5 s."""
 
 
 async def wind_down(house: House, board: Board, clock: Clock) -> None:
-    """While every actor lives: no new entry, cancel what rests, wait until nothing does."""
-    now_ns = clock.now_ns()
-    for message in (
-        TradingState(ALL, Trading.HALTED, "obid is stopping", SHUTDOWN, now_ns),
-        Command(Order.CANCEL, ALL, ALL, "obid is stopping", now_ns),
-    ):
-        for put in house.route(type(message)):
-            put(message)
+    """While every actor lives: nothing new is wished for, what rests is taken back; wait until nothing rests."""
+    stopping = TradingState(ALL, Trading.HALTED, "obid is stopping", SHUTDOWN, clock.now_ns())
+    for put in house.route(TradingState):
+        put(stopping)
     await clock.sleep(POLL_S)
     while board.orders:
         await clock.sleep(POLL_S)
     await clock.sleep(QUIET_S * min(clock.speed, 1.0))
 
 
-async def close(
-    result: Ending, engines: Mapping[str, EngineParts], clock: Clock, log: Log, journal: Path, options: RunOptions
-) -> list[str]:
+async def close(result: Ending, engines: Mapping[str, EngineParts], clock: Clock, log: Log, journal: Path) -> list[str]:
     """When every actor is gone: sweep the venues, latch, compare, let go. Returns what is not as it should be."""
     wrongs: list[str] = []
+    if result.gave_up is not None:
+        wrongs.append(f"{result.reason}; trading is halted until `obid ctl resume`")
+    try:
+        mind, records = recover_from(journal), list(_latch(result, clock))
+    except (JournalDamaged, LedgerUnbalanced) as error:
+        mind, records = LedgerMind(), []
+        wrongs.append(f"the books cannot be read back: {error}")
     for engine, part in engines.items():
         try:
             async with asyncio.timeout(SWEEP_S_MAX):
-                wrongs += [f"{engine}: {wrong}" for wrong in await _sweep(part.venue)]
-                wrongs += await _disagreements(engine, part, journal)
+                told, still = await _sweep(part.venue, mind)
+                records += told
+                wrongs += [f"{engine}: {wrong}" for wrong in still]
+                wrongs += await _disagreements(engine, part, mind) if mind.runs else []
         except (VenueUnreachable, VenueMisspoke, TimeoutError) as error:
             wrongs.append(f"{engine}: the venue could not be asked at the end: {type(error).__name__} {error}")
         await part.venue.close()
-    if result.gave_up is not None:
-        _latch(result, journal, clock)
-        wrongs.append(f"{result.reason}; trading is halted until `obid ctl resume`")
+    wrongs += _write_down(journal, records)
     for wrong in wrongs:
         log.error("wrong_at_end", what=wrong)
     return wrongs
 
 
-async def _sweep(venue: Venue) -> list[str]:
-    """Cancel what still rests, asked of the venue itself; says what stays."""
+async def _sweep(venue: Venue, mind: LedgerMind) -> tuple[list[Struct], list[str]]:
+    """Cancel what still rests, asked of the venue itself. Gives what to journal of its last words, and what stays."""
+    records: list[Struct] = []
     for order in await venue.open_orders():
-        await venue.cancel(order.symbol, order.order_id)
+        records += mind.hear(await venue.cancel(order.symbol, order.order_id))[0]
+    for fill in await venue.fills(mind.last_ns - OVERLAP_NS):
+        records += mind.hear(fill)[0]
     left = await venue.open_orders()
-    return [f"order {order.order_id} of {order.symbol} still rests" for order in left]
+    return records, [f"order {order.order_id} of {order.symbol} still rests" for order in left]
 
 
-async def _disagreements(engine: str, part: EngineParts, journal: Path) -> list[str]:
-    """Where the venue holds something else than the journal's fold."""
-    books = recover_from(journal).books
-    ours = {symbol: position.lots for symbol, position in books.positions.get(engine, {}).items()}
+async def _disagreements(engine: str, part: EngineParts, mind: LedgerMind) -> list[str]:
+    """Where the venue holds something else than the books."""
+    ours = {symbol: position.lots for symbol, position in mind.books.positions.get(engine, {}).items()}
     theirs = {position.symbol: position.lots for position in await part.venue.positions()}
     return [
         f"{engine}: {symbol} is {ours.get(symbol, 0)} lots in the ledger and {theirs.get(symbol, 0)} at the venue"
@@ -87,8 +95,21 @@ async def _disagreements(engine: str, part: EngineParts, journal: Path) -> list[
     ]
 
 
-def _latch(result: Ending, path: Path, clock: Clock) -> None:
-    """Write the halt down: the next start must not trade on as if nothing had been."""
-    journal = Journal.open(path)
-    journal.append([written(TradingState(ALL, Trading.HALTED, result.reason, "supervisor", clock.now_ns()))])
-    journal.close()
+def _latch(result: Ending, clock: Clock) -> Iterable[Struct]:
+    """A halt that was not our will is kept: the next start must not trade on as if nothing had been."""
+    if result.gave_up is not None:
+        yield TradingState(ALL, Trading.HALTED, result.reason, "supervisor", clock.now_ns())
+
+
+def _write_down(path: Path, records: list[Struct]) -> list[str]:
+    """Keep the last words; says why when that cannot be. Opening and closing also folds up SQLite's side files."""
+    try:
+        journal = Journal.open(path)
+        try:
+            if records:
+                journal.append(map(written, records))
+        finally:
+            journal.close()
+    except (JournalDamaged, JournalUnwritable) as error:
+        return [f"the last {len(records)} records could not be written: {error}"]
+    return []

@@ -17,6 +17,7 @@ from daemon.logs import Log
 from daemon.options import Mode, RunOptions
 from daemon.picture import Picture
 from daemon.snapshot import Explanation, Outcome, orders_of, positions_of, status_of
+from risk.order import OrderState
 from supervisor.program import Program
 from supervisor.supervisor import House
 
@@ -113,20 +114,24 @@ class Operator:
 
     async def _order(self, order: Order, args: verbs.Ordered) -> Outcome:
         self._check(args.engine, args.symbol)
+        if args.symbol and order is not Order.FLATTEN:
+            right = f"{order} is for an engine or for all; only flatten and cancel take a symbol"
+            raise BadInput("symbol", args.symbol, right)
         self._say(order, args.engine, args.symbol, args.reason or f"operator: {order}")
         where = " ".join(filter(None, (args.engine or "all engines", args.symbol)))
         return Outcome((f"{order} is on its way to {where}; `obid ctl status` shows the state",))
 
     async def _cancel(self, args: verbs.CancelOrders) -> Outcome:
+        """Cancel what rests; what is only on its way there is the watchdog's a moment later."""
         self._check(args.engine, args.symbol)
-        engine, symbol = args.engine, args.symbol
+        rows = [row for row in orders_of(self._now(), args.engine, args.symbol) if row.state == OrderState.RESTING]
+        order_id = ""
         if args.order_id:
-            found = [order for order in self.board.orders.values() if order.order_id.startswith(args.order_id)]
-            if len(found) != 1:
-                raise BadInput("order_id", args.order_id, f"must be one resting order, {len(found)} fit")
-            engine, symbol = found[0].engine, found[0].symbol
-        rows = orders_of(self._now(), engine, symbol)
-        self._say(Order.CANCEL, engine, symbol, args.reason or "operator: cancel")
+            rows = [row for row in rows if row.order_id.startswith(args.order_id)]
+            if len(rows) != 1:
+                raise BadInput("order_id", args.order_id, f"must be one resting order, {len(rows)} fit")
+            order_id = rows[0].order_id
+        self._say(Order.CANCEL, args.engine, args.symbol, args.reason or "operator: cancel", order_id)
         return Outcome(tuple(f"cancel asked for {row.order_id} of {row.symbol}" for row in rows))
 
     async def _restart(self, args: verbs.Restart) -> Outcome:
@@ -139,7 +144,10 @@ class Operator:
             raise BadInput(
                 "verb", "crash", f"a drill is for {' and '.join(DRILL_MODES)} mode, this is {self.options.mode}"
             )
-        self._house(args.actor).inject(args.actor, Drill(args.reason or "a drill"))
+        try:
+            self._house(args.actor).inject(args.actor, Drill(args.reason or "a drill"))
+        except RuntimeError as error:
+            raise Failed(f"{args.actor} is not running just now; see `obid ctl ps`") from error
         return Outcome((f"{args.actor} was crashed; `obid ctl ps` shows it coming back",))
 
     async def _stop(self, args: verbs.Stop) -> Outcome:
@@ -170,7 +178,7 @@ class Operator:
         if symbol and not any(symbol in place for place in places):
             raise BadInput("symbol", symbol, "a symbol that is traded here, in the venue's own case")
 
-    def _say(self, order: Order, engine: str, symbol: str, reason: str) -> None:
+    def _say(self, order: Order, engine: str, symbol: str, reason: str, order_id: str = "") -> None:
         if self.command is None or self.house is None:
             raise Failed("the daemon is not up yet")
-        self.command(Command(order, engine, symbol, reason, self.house.clock.now_ns()))
+        self.command(Command(order, engine, symbol, reason, self.house.clock.now_ns(), order_id))

@@ -134,7 +134,7 @@ class Session:
             view.close()
             if recording is not None:
                 recording.close()
-        wrongs = await ending.close(result, engines, clock, log, self.journal, self.options)
+        wrongs = await ending.close(result, engines, clock, log, self.journal)
         summary = picture.summary(result.reason)
         log.info("run_ended", reason=result.reason, digest=summary.digest, wrongs=wrongs)
         sys.stdout.write(f"{summary_json(summary) if self.options.json else summary_text(summary)}\n")

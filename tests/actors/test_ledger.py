@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from actors import ledger
-from actors.ledger import OVER_KEPT_MAX, SHUTDOWN, Ledger, LedgerMind, read, recover, written
+from actors.ledger import OVER_KEPT_MAX, Ledger, LedgerMind, read, recover, written
 from actors.messages import (
+    SHUTDOWN,
     BalanceChanged,
     BreakerChanged,
     CancelSent,

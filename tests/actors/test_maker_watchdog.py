@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from actors.maker_watchdog import ASKED_NS, FORGOTTEN_NS, MOVES, Kind, MakerWatchdog, Move
-from actors.messages import Command, MacroWindow, Mark, Order, OrderChanged, StreamState, TradingState
+from actors.messages import SHUTDOWN, Command, MacroWindow, Mark, Order, OrderChanged, StreamState, TradingState
 from config.load import load_profile
 from config.universe import load_universe
 from risk.intent import Cancel, Purpose, Reprice, Trading
@@ -243,6 +243,22 @@ def test_the_operator_can_take_back_everything_or_one_symbol():
     assert mind.hear(Command(Order.CANCEL, "perps", "xyz:TSLA", "", T0)) == ()
     assert mind.hear(Command(Order.HALT, "", "", "", T0)) == ()
     assert [c.order_id for c in mind.hear(Command(Order.CANCEL, "", "BTC", "", T0))] == ["o1", "o2"]
+
+
+def test_the_operator_can_take_back_one_order():
+    mind = watchdog(ORDER, AT_TOUCH)
+    mind.hear(replace(EXIT, order_id="o2", intent_id="i2"))
+    assert [c.order_id for c in mind.hear(Command(Order.CANCEL, "perps", "BTC", "", T0, "o2"))] == ["o2"]
+
+
+def test_at_a_stop_exits_are_taken_back_too_and_nothing_is_moved_or_tried_again():
+    mind = watchdog(EXIT, LOWER_ASK)
+    stop = TradingState("", Trading.HALTED, "obid is stopping", SHUTDOWN, T0)
+    assert [(type(c), c.reason) for c in mind.hear(stop)] == [(Cancel, "stop")]
+    assert mind.hear(replace(EXIT, state=OrderState.REJECTED)) == ()
+    late = replace(EXIT, order_id="o2")  # on its way when the stop came
+    (cancel,) = (*mind.hear(late), *mind.hear(Tick(T0 + S)))
+    assert (type(cancel), cancel.order_id) == (Cancel, "o2")
 
 
 def test_what_is_over_is_forgotten():

@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from actors.messages import (
+    SHUTDOWN,
     BarHistory,
     BookRefused,
     Command,
@@ -16,12 +17,13 @@ from actors.messages import (
     PositionChanged,
     Reconciled,
     StreamState,
+    TradingState,
 )
 from actors.signal import Signal
 from actors.symbol_state import ANSWER_NS_MAX, CLEAR_NS_MAX, STUCK_NS
 from config.load import load_profile
 from config.universe import load_universe
-from risk.intent import Cancel, Intent, Purpose, Refused
+from risk.intent import Cancel, Intent, Purpose, Refused, Trading
 from risk.order import OrderState
 from venues.market import Bar, Instrument, Side, TimeInForce
 
@@ -113,6 +115,14 @@ class Bench:
 
 def refused(intent, rule="net_cap", at_ns=T0):
     return Refused(intent.engine, intent, rule, "9", "1", at_ns)
+
+
+@pytest.mark.parametrize("close", [101_000.0, 98_000.0])
+def test_nothing_is_wished_for_while_the_process_stops(close):
+    bench = Bench().held()
+    bench.signal.hear(TradingState("", Trading.HALTED, "obid is stopping", SHUTDOWN, T0))
+    assert bench.bar(close) == ()
+    assert bench.book(close) == ()
 
 
 # --- entries ---------------------------------------------------------------------------------------------------------
