@@ -198,6 +198,8 @@ class ControlSocket:
                 await self._converse(connection)
         except (OSError, TimeoutError):
             connection.events = None  # the client is gone or will not read: there is nobody to tell
+        except asyncio.CancelledError:
+            pass  # by `serve`, at its end; before Python 3.12.1 asyncio prints a traceback for a cancelled connection
         finally:
             del self.connections[number]
             writer.close()

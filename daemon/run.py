@@ -17,7 +17,7 @@ from daemon.options import JOURNAL_NAME, Mode, RunOptions
 from daemon.session import Market, Session
 from risk.ledger.postings import LedgerUnbalanced
 from supervisor.clock import NS_PER_S, Clock
-from supervisor.journal import Journal, JournalDamaged
+from supervisor.journal import Journal, JournalDamaged, JournalUnwritable
 from supervisor.virtual import run_virtual
 from supervisor.wall import now_ns, run_wall
 from venues.damage import BadRecording, Damage
@@ -82,9 +82,12 @@ def replay(options: RunOptions) -> int:
 def live(session: Session, epoch_ns: int) -> int:
     """Run a session on the clock its options ask for."""
     speed = session.options.speed
-    if speed is None:
-        return run_virtual(session.live, epoch_ns)
-    return run_wall(session.live, epoch_ns, speed)
+    try:
+        if speed is None:
+            return run_virtual(session.live, epoch_ns)
+        return run_wall(session.live, epoch_ns, speed)
+    except JournalUnwritable as error:  # at the very first record; later it ends the run from within
+        raise Failed(f"{error}. Nothing was started") from error
 
 
 def opening_of(options: RunOptions) -> LedgerMind:

@@ -2,9 +2,10 @@
 
 import gc
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from importlib.metadata import version
+from typing import TextIO
 
 from actors.feed import Stream
 from actors.ledger import LedgerMind, written
@@ -20,6 +21,7 @@ from daemon.lock import DataDirLock
 from daemon.logs import Log, event_of, open_log
 from daemon.operate import Operator, SocketDoor, WaitingDoor
 from daemon.options import JOURNAL_NAME, RunOptions
+from daemon.out import Out
 from daemon.picture import Picture
 from daemon.sinks import Ends, Only
 from daemon.summary import summary_json, summary_text
@@ -137,9 +139,8 @@ class Session:
         wrongs = await ending.close(result, engines, clock, log, self.journal)
         summary = picture.summary(result.reason)
         log.info("run_ended", reason=result.reason, digest=summary.digest, wrongs=wrongs)
-        sys.stdout.write(f"{summary_json(summary) if self.options.json else summary_text(summary)}\n")
-        for wrong in [*map(str, self.market.damages), *wrongs]:
-            sys.stderr.write(f"obid: {wrong}\n")
+        say(sys.stdout, [summary_json(summary) if self.options.json else summary_text(summary)])
+        say(sys.stderr, [f"obid: {wrong}" for wrong in [*map(str, self.market.damages), *wrongs]])
         return EXIT_WRONG if wrongs or result.gave_up else EXIT_OK
 
     def _note_start(self, clock: Clock) -> RunStarted:
@@ -178,10 +179,13 @@ class Session:
         }
 
     def _arm(self, clock: Clock, program: Program, log: Log) -> None:
-        """Everything that can end the run from outside."""
+        """Everything that comes from outside: the end of time, signals, and what nobody caught (to the log)."""
         if self.options.for_ns is not None:
             clock.call_at(clock.now_ns() + self.options.for_ns, lambda: program.stop("the time is up"))
         on_signals(clock.loop, program.stop, log.flush)
+        clock.loop.set_exception_handler(
+            lambda _, context: log.error("loop_error", what=context["message"], exc_info=context.get("exception"))
+        )
 
         async def freeze(clock: Clock) -> None:
             """What the start has made lives as long as the process: the collector need not look at it again."""
@@ -204,3 +208,11 @@ class Session:
 
         program.beside(show)
         return view
+
+
+def say(stream: TextIO, lines: Iterable[str]) -> None:
+    """Print the last lines; a reader who left (`| head`) or a full disk changes nothing about how the run ended."""
+    out = Out(stream, patient=True)
+    for line in lines:
+        out.line(line)
+    out.close()
