@@ -101,6 +101,10 @@ class Feed:
                 post.say_many(trades)
             post.say_many(bad)
             post.say_many(good)
+            del (
+                batch,
+                good,
+            )  # else these books would live until the next are decoded: twice the memory, out of the cache
         post.say(StreamEnded(post.engine, "the venue has no more data", post.clock.now_ns()))
 
     async def _watch_ages(self, post: Post) -> None:

@@ -30,7 +30,7 @@ from actors.obi_pump import ObiPump
 from actors.signal import Signal
 from benchmarks.frames import ENGINE, Frame
 from benchmarks.report import Wrong
-from benchmarks.scene import EPOCH_NS, Scene
+from benchmarks.scene import EPOCH_NS, MARKS_OFFSET_NS, Scene
 from risk.gate_state import new_state
 from risk.intent import Approved, Cancel, Refused, Reprice
 from supervisor.actor import MindBody, Post
@@ -92,8 +92,9 @@ class BenchVenue:
         start_s = time.process_time()
         for at in range(0, len(frames), burst):
             yield [decode(frame.data, frame.at_ns) for frame in frames[at : at + burst]]  # type: ignore[misc]
-            if frames[at].at_ns // NS_PER_S != second:  # a second of the frames' time has passed, not of the clock's
-                second = frames[at].at_ns // NS_PER_S
+            now = (frames[at].at_ns + MARKS_OFFSET_NS) // NS_PER_S
+            if now != second:  # of the frames' time, not of the clock's
+                second = now
                 tick(Tick(frames[at].at_ns))
             await asyncio.sleep(0)
         await quiet(self.house)

@@ -11,7 +11,7 @@ from actors.obi_pump import EPSILON
 from benchmarks.frames import Frame
 from benchmarks.graph_path import Outcome
 from benchmarks.inline_decisions import Decisions
-from benchmarks.scene import Scene
+from benchmarks.scene import MARKS_OFFSET_NS, Scene
 from supervisor.clock import NS_PER_S
 from venues.hyperliquid.wire import decode
 from venues.market import Book
@@ -56,8 +56,8 @@ def inline(scene: Scene, frames: Sequence[Frame]) -> Outcome:
         coin.facade = lean * (bid_deep - ask_deep) < 0.0
         obi_sum += obi_20
         # marks, once a second
-        if at_ns // NS_PER_S != second:
-            second = at_ns // NS_PER_S
+        if (now := (at_ns + MARKS_OFFSET_NS) // NS_PER_S) != second:
+            second = now
             decisions.mark()
         # the touch, and the stop
         coin.at_ns, coin.received_ns, coin.bid, coin.ask = at_ns, received_ns, bid, ask

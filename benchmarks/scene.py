@@ -30,6 +30,9 @@ START_NS = START_MS * NS_PER_MS
 EPOCH_NS = START_NS - 3600 * NS_PER_S
 """The graph's clock stays behind the frames, so that bars are closed by books alone, as in the inline function."""
 
+MARKS_OFFSET_NS = NS_PER_S // 2
+"""Marks are due in the middle of each second of the frames' time, because bars close at its end."""
+
 HELD = 8
 """Every so many coins one is held from the start: its books are held against the stop."""
 

@@ -5,18 +5,19 @@ to the same verdicts, or there is no figure.
 """
 
 import gc
+from statistics import median
 
 from benchmarks.frames import coins, frames, templates
 from benchmarks.graph_path import Outcome, graph
 from benchmarks.inline_path import inline
-from benchmarks.report import Wrong, interleaved, table
+from benchmarks.report import Wrong, table
 from benchmarks.scene import new_scene
 
-ROUNDS = 1_000
+ROUNDS = 600
 GAP_MS = 10
 """A hundred books a coin and bar, as in life: there bars are of a minute, and books 0.55 s apart."""
 
-REPEATS = 9
+REPEATS = 15
 US_PER_S = 1e6
 
 
@@ -33,9 +34,10 @@ def measure() -> dict[str, float]:
         outcome = same(sides[name](), checked)
         return outcome.took_s / len(made) * US_PER_S
 
-    us = interleaved({"graph": lambda: timed("graph"), "inline": lambda: timed("inline")}, REPEATS)
+    pairs = [(timed("graph"), timed("inline")) for _ in range(REPEATS)]
     gc.unfreeze()
-    ratio = us["graph"] / us["inline"]
+    us = {"graph": median(pair[0] for pair in pairs), "inline": median(pair[1] for pair in pairs)}
+    ratio = median(pair[0] / pair[1] for pair in pairs)  # of neighbours: the machine is as slow for both
     title = f"Tick path, {len(made):,} frames of {len(coins())} coins from {templates()[1]}, CPU time"
     note = f"{checked.intents} intents ({checked.verdicts}), sum of obi_20 {checked.obi_20!r} on both sides"
     rows = [

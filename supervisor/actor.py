@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol
 from supervisor.clock import NS_PER_S, Clock
 from supervisor.mailbox import BATCH_MAX, Hears, Mailbox
 from supervisor.messages import Tick
+from supervisor.turns import Turns
 
 Put = Callable[[Any], None]
 
@@ -54,12 +55,21 @@ class Body(Protocol):
 class Post:
     """All that a body is given of the world: its mailbox, its clock, its voice and helpers that die with it."""
 
-    def __init__(self, name: str, engine: str, mailbox: Mailbox, clock: Clock, routes: dict[type, tuple[Put, ...]]):
+    def __init__(
+        self,
+        name: str,
+        engine: str,
+        mailbox: Mailbox,
+        clock: Clock,
+        routes: dict[type, tuple[Put, ...]],
+        turns: Turns,
+    ):
         self.name = name
         self.engine = engine
         self.mailbox = mailbox
         self.clock = clock
         self.routes = routes
+        self.turns = turns
         self.in_hand: Any = None  # what is being handled now; goes to the dead letters if that crashes
         self.in_hand_ns = 0
         self.group: asyncio.TaskGroup | None = None
@@ -145,47 +155,87 @@ class MindBody:
         if every_s is not None:
             post.spawn(post.beat(every_s))
         post.ready()
-        await self.hear_on(post)
+        reader = MindReader(self.mind, post)
+        try:
+            await reader.crashed
+        finally:
+            reader.stop()
 
-    async def hear_on(self, post: Post) -> None:
-        """Handle what comes, a batch at a time."""
-        mailbox, now_ns = post.mailbox, post.clock.now_ns
-        hear_stream: HearStream | None = getattr(self.mind, "hear_stream", None)
-        post.in_hand_ns = now_ns()
-        while True:
-            batch = mailbox.take()
-            if not batch:
-                post.in_hand_ns = 0
-                await mailbox.nap()
-                post.in_hand_ns = now_ns()
-                continue
-            if hear_stream is not None and mailbox.took_latest:
-                self._hear_stream(post, hear_stream, batch)
-            else:
-                self._hear_each(post, batch)
-            if len(batch) >= BATCH_MAX:
-                if not len(mailbox):
-                    mailbox.since_ns = 0  # all that came is handled: busy is not late
-                await asyncio.sleep(0)
-                post.in_hand_ns = now_ns()
 
-    def _hear_each(self, post: Post, batch: list[Any]) -> None:
+class MindReader:
+    """Gives a mind its turns. It lies in the mailbox where a waiting body has a future: waking it asks for a turn."""
+
+    def __init__(self, mind: Mind, post: Post):
+        self.post = post
+        self.hear = mind.hear
+        self.hear_stream: HearStream | None = getattr(mind, "hear_stream", None)
+        self.crashed: asyncio.Future[None] = post.clock.loop.create_future()
+        self.stopped = False
+        post.turns.add(self)
+
+    def done(self) -> bool:
+        """Never: it can be woken again and again."""
+        return False
+
+    def set_result(self, _: None) -> None:
+        """Something has come."""
+        self.post.turns.add(self)
+
+    def stop(self) -> None:
+        """Take no more turns."""
+        self.stopped = True
+        if self.post.mailbox.waiter is self:
+            self.post.mailbox.waiter = None
+        if self.crashed.done() and not self.crashed.cancelled():
+            self.crashed.exception()  # seen, even by one that was stopped at the same moment
+
+    def turn(self) -> bool:
+        """Read all there is, or one long batch; says whether it was that."""
+        mailbox = self.post.mailbox
+        try:
+            while not self.stopped and (batch := mailbox.take()):
+                if self.hear_stream is not None and mailbox.took_latest:
+                    self._hear_stream(self.hear_stream, batch)
+                else:
+                    self._hear_each(batch)
+                if len(batch) >= BATCH_MAX:
+                    if not len(mailbox):
+                        mailbox.since_ns = 0  # all that came is handled: busy is not late
+                    self.post.turns.add(self)
+                    return True
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            self._crash(error)
+        if not self.stopped:
+            mailbox.waiter = self
+        return False
+
+    def _crash(self, error: BaseException) -> None:
+        self.stopped = True
+        if not isinstance(error, Exception) or isinstance(error, StopIteration):  # which mean something else to a task
+            error, cause = RuntimeError(f"the mind raised {type(error).__name__}"), error
+            error.__cause__ = cause
+        if not self.crashed.done():
+            self.crashed.set_exception(error)
+
+    def _hear_each(self, batch: list[Any]) -> None:
         """One message after the other; the sends are written out instead of called."""
-        hear, routes = self.mind.hear, post.routes
+        hear, routes = self.hear, self.post.routes
         message, unread = None, iter(batch)
         try:
             for message in unread:
                 for said in hear(message):
                     puts = routes.get(type(said))
                     if puts is None:
-                        raise undeclared(post.name, type(said))
+                        raise undeclared(self.post.name, type(said))
                     for put in puts:
                         put(said)
         except BaseException:
-            post.drop(message, list(unread))
+            self.post.drop(message, list(unread))
             raise
 
-    def _hear_stream(self, post: Post, hear_stream: "HearStream", batch: list[Any]) -> None:
+    def _hear_stream(self, hear_stream: HearStream, batch: list[Any]) -> None:
         """A burst of books in one call. The mind reads the iterator: what is left in it was not handled."""
         unread = iter(batch)
         said: list[Any] = []
@@ -193,7 +243,7 @@ class MindBody:
             said.extend(hear_stream(unread))  # keeps what was said before a crash
         except BaseException:
             rest = list(unread)
-            post.drop(batch[len(batch) - len(rest) - 1], rest)
+            self.post.drop(batch[len(batch) - len(rest) - 1], rest)
             raise
         finally:
-            post.say_many(said)
+            self.post.say_many(said)

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -47,6 +47,18 @@ def latest(message: type, size_max: int = SIZE_MAX_DEFAULT) -> Hears:
     return Hears(message, Overflow.LATEST, size_max)
 
 
+class Waiter(Protocol):
+    """Who is woken when something comes: a future that somebody awaits, or the reader of a mind."""
+
+    def done(self) -> bool:
+        """Whether it was woken already."""
+        ...
+
+    def set_result(self, _: None, /) -> None:
+        """Wake it."""
+        ...
+
+
 class Mailbox:
     """The lanes of one actor and the one future that wakes it."""
 
@@ -54,7 +66,7 @@ class Mailbox:
         self.owner = owner
         self.paced = paced  # only a tick wakes the actor; everything else waits for it
         self.now_ns = now_ns
-        self.waiter: asyncio.Future[None] | None = None
+        self.waiter: Waiter | None = None
         self.since_ns = 0  # when the oldest unread message came; 0: empty
         self.heard = 0
         self.took_latest = False  # what was taken last came from a latest lane
@@ -89,11 +101,6 @@ class Mailbox:
         finally:
             if self.waiter is waiter:  # else it is that of the actor's successor, or gone
                 self.waiter = None
-
-    def nap(self) -> "asyncio.Future[None]":
-        """What wakes the actor next; to be awaited at once by one that has just found nothing to take."""
-        waiter = self.waiter = asyncio.get_running_loop().create_future()
-        return waiter
 
     def take(self) -> list[Any]:
         """Read a batch: what is queued, in lane order; only if nothing is, the latest of one lane; [] when empty."""

@@ -21,6 +21,7 @@ from supervisor.mailbox import Mailbox, MailboxStatistics
 from supervisor.messages import ChildCrashed, ChildStarted, DeadLetter, GaveUp, Tick
 from supervisor.routing import check_routes, routes_of
 from supervisor.runner import Runner, named
+from supervisor.turns import Turns
 
 SAYS = (ChildStarted, ChildCrashed, DeadLetter, GaveUp)
 DOUBLINGS_MAX = 30
@@ -43,6 +44,7 @@ class House:
     def __init__(self, root: SupervisorSpec, clock: Clock, seed: int = 0, outside: Iterable[type] = ()):
         self.root = root
         self.clock = clock
+        self.turns = Turns(clock.loop)
         self.seed = seed
         self.actors = root.actors()
         heard = {h.message for actor in self.actors for h in actor.hears}
@@ -61,7 +63,8 @@ class House:
 
     def post(self, spec: ChildSpec) -> Post:
         """What a new life of an actor is given; the mailbox is that of its lives before."""
-        return Post(spec.name, spec.engine, self.mailboxes[spec.key], self.clock, self.routes[spec.key])
+        mailbox, routes = self.mailboxes[spec.key], self.routes[spec.key]
+        return Post(spec.name, spec.engine, mailbox, self.clock, routes, self.turns)
 
     def say(self, message: Any) -> None:
         """The supervisors' own voice; what nobody hears is nobody's."""

@@ -119,6 +119,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._now_s = max(self._now_s, self._scheduled[0].when())
         self._clock_resolution = ulp(self._now_s)  # the least that makes a timer of now due
 
+    @property
+    def pick(self) -> Callable[[int], int] | None:
+        """Which of so many minds has the next turn, where the loop shuffles."""
+        return None if self._random is None else self._random.randrange
+
     def run_in_executor(  # type: ignore[override]  # the base class says this with TypeVarTuple
         self, executor: Executor | None, func: Callable[..., T], *args: Any
     ) -> "asyncio.Future[T]":
