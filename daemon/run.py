@@ -22,7 +22,7 @@ from supervisor.virtual import run_virtual
 from supervisor.wall import now_ns, run_wall
 from venues.damage import BadRecording, Damage
 from venues.market import Instrument
-from venues.replay import open_replay
+from venues.replay import names_in, open_replay
 from venues.venue import Venue
 
 MINUTE_NS = 60 * NS_PER_S
@@ -59,12 +59,13 @@ def replay(options: RunOptions) -> int:
     damages: list[Damage] = []
     try:
         known = modes.known_instruments(engine)
+        recorded = names_in(options.recordings) if options.symbols else []
+        if missing := [symbol for symbol in options.symbols if symbol not in recorded]:
+            raise BadInput("--symbols", missing[0], f"one of those recorded: {', '.join(recorded)}")
         source = open_replay(options.recordings, engine, known, damages.append, options.symbols)
     except BadRecording as error:
         raise Failed(str(error)) from error
     instruments = {one.symbol: one for one in source.instruments}
-    if missing := [symbol for symbol in options.symbols if symbol not in instruments]:
-        raise BadInput("--symbols", missing[0], f"one of those recorded: {', '.join(instruments)}")
     profile = configured.profiles[engine].model_copy(update={"symbols": tuple(instruments)})
     configured = Configured(configured.settings, {engine: profile})
     with DataDirLock(options.data_dir) as lock:

@@ -45,6 +45,9 @@ QUIET = frozenset((Mark, Bar, SectorCounts))
 RECORDINGS = "recordings"
 """Where recorded markets are, a folder for each run."""
 
+DAMAGES_SHOWN_MAX = 10
+"""Rows of a recording that are named one by one at the end."""
+
 EXIT_OK, EXIT_WRONG = 0, 1
 
 
@@ -140,7 +143,7 @@ class Session:
         summary = picture.summary(result.reason)
         log.info("run_ended", reason=result.reason, digest=summary.digest, wrongs=wrongs)
         say(sys.stdout, [summary_json(summary) if self.options.json else summary_text(summary)])
-        say(sys.stderr, [f"obid: {wrong}" for wrong in [*map(str, self.market.damages), *wrongs]])
+        say(sys.stderr, [f"obid: {wrong}" for wrong in [*self._damages(), *wrongs]])
         return EXIT_WRONG if wrongs or result.gave_up else EXIT_OK
 
     def _note_start(self, clock: Clock) -> RunStarted:
@@ -159,6 +162,12 @@ class Session:
         journal.append([written(started)])
         journal.close()
         return started
+
+    def _damages(self) -> list[str]:
+        """What could not be played: a few by name, the rest as a number."""
+        damages = self.market.damages
+        more = len(damages) - DAMAGES_SHOWN_MAX
+        return [*map(str, damages[:DAMAGES_SHOWN_MAX]), *([f"{more} rows more make no sense"] if more > 0 else [])]
 
     def _recording(self) -> RecordingWriter | None:
         """Where the market is kept, if it is."""

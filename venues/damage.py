@@ -12,6 +12,9 @@ class Damage(Struct, frozen=True):
     place: int  # row of a table, counted from 0; byte of a recording
     reason: str
 
+    def __str__(self) -> str:
+        return f"{self.file}: row {self.place}: {self.reason}"
+
 
 Report = Callable[[Damage], object]
 """Is told of each damage once."""

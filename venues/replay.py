@@ -134,6 +134,13 @@ def open_replay(
     return ReplaySource(instruments, streams)
 
 
+def names_in(places: Sequence[Path]) -> list[str]:
+    """The symbols of captures, recordings and folders. Raises BadRecording for a place that is nothing."""
+    pairs, recordings = _sort_out(places)
+    steps = _steps([], recordings, {})
+    return sorted({*(pair.symbol for pair in pairs), *(s for one in recordings for s in one.instruments()), *steps})
+
+
 def _sort_out(places: Sequence[Path]) -> tuple[list[Capture], list[Recording]]:
     """What each place is. Raises BadRecording for one that is nothing."""
     pairs: list[Capture] = []

@@ -10,6 +10,7 @@ import pytest
 
 from daemon.books import open_books
 from daemon.options import JOURNAL_NAME
+from daemon.session import DAMAGES_SHOWN_MAX
 from supervisor.journal import Journal, JournalUnwritable
 from tests.daemon.runs import ROOT, capture, digest_of, eager, log_of, obid
 from venues.market import VenuePosition
@@ -50,14 +51,15 @@ def test_one_seed_is_one_run_and_another_is_another(tmp_path):
 
 def test_three_engines_are_one_run(tmp_path):
     def run(name, seed):
-        args = (*ALL_ENGINES, "--seed", seed, "--for", "3m", "--speed", "max", "--data-dir", tmp_path / name)
-        return obid("run", *args, "--json")
+        args = (*ALL_ENGINES, "--symbols", "BTC,xyz:TSLA,BTC/USD,ETH/USD,COST,TSLA", "--seed", seed)
+        return obid("run", *args, "--for", "30m", "--speed", "max", "--data-dir", tmp_path / name, "--json")
 
     one, two = run("one", 7), run("two", 7)
     assert digest_of(one) == digest_of(two)
     summary = json.loads(one.stdout.splitlines()[0])
     assert [row["engine"] for row in summary["engines"]] == ["perps", "crypto", "equities"]
     assert summary["books"] > 10_000
+    assert digest_of(run("three", 8)) != digest_of(one)
 
 
 def test_another_process_runs_the_same(tmp_path):
@@ -71,7 +73,8 @@ def test_another_python_runs_the_same(version, tmp_path):
     if version == ".".join(map(str, sys.version_info[:2])):
         pytest.skip("it is this one")
     python = f"python{version}"
-    imports = "import msgspec, numpy, pydantic_settings, structlog, polars, typer, rich, uvloop"
+    imports = "import msgspec, numpy, pydantic_settings, structlog, polars, typer, rich, uvloop; "
+    imports += "from importlib.metadata import version; version('obid')"
     try:
         able = subprocess.run([python, "-c", imports], capture_output=True, check=False).returncode == 0
     except FileNotFoundError:
@@ -216,8 +219,17 @@ def test_a_row_that_makes_no_sense_is_named_and_the_rest_is_played(tmp_path):
     )
     crossed.write_parquet(path)
     result = obid("replay", path, "--data-dir", tmp_path / "data")
-    assert count(result, "books heard") + result.stderr.count("\n") >= 50
-    assert "row 7" in result.stderr or count(result, "books heard") == 50
+    assert result.stderr == f"obid: {path}: row 7: levels are out of order\n"
+    assert count(result, "books heard") == 49
+
+
+def test_of_many_rows_that_make_no_sense_a_few_are_named(tmp_path):
+    path = capture(tmp_path / "lob", books=50)
+    table = pl.read_parquet(path)
+    table.with_columns(pl.col("bid_px").alias("ask_px")).vstack(table).write_parquet(path)
+    lines = obid("replay", path, "--data-dir", tmp_path / "data").stderr.splitlines()
+    assert len(lines) == DAMAGES_SHOWN_MAX + 1
+    assert lines[-1].endswith("rows more make no sense")
 
 
 def test_a_symbol_that_was_not_recorded_is_named(tmp_path):
