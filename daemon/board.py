@@ -103,7 +103,8 @@ class Board:
             about = getattr(message, "wish", None) or getattr(message, "order", None) or message
             symbol = about.symbol
             event, tell = _TELL[type(message)]
-            text = tell(message, self.instruments[engine][symbol])
+            instrument = self.instruments.get(engine, {}).get(symbol)
+            text = tell(message, instrument) if instrument else "not traded here"  # a stray of another program's
         else:
             event, tell_all = _TELL_ALL[type(message)]
             text = tell_all(message)

@@ -1,6 +1,6 @@
 """Explain: the chain of one order or intent, from the book that was seen to the fill or the refusal, out of the log."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,17 +8,29 @@ from daemon.errors import BadInput
 from daemon.log_reader import LogFilter, read
 from daemon.snapshot import Explanation, Fact, Step
 from daemon.times import ns_of
+from venues.market import MINOR_PER_USD, Instrument
 
 ID_CHARS_MIN = 6
 """Shorter beginnings of ids fit too many orders."""
+
+ID_SHOWN = 10
+"""Of an id that is told in passing: enough to tell the orders of one intent apart, as in `obid ctl orders`."""
+
+NONE = "none"
+NS_PER_MS = 1_000_000
 
 ONLY_EXITS = ("move", "held_s")
 """Numbers that only a decision about a position has."""
 
 Line = dict[str, Any]
+Instruments = Mapping[str, Mapping[str, Instrument]]
+"""What lots and ticks mean, by engine and symbol."""
+
+SEEN = ("book", "bar")
+"""Steps that were seen, not done: they come first, whatever their stamps."""
 
 
-def explain(data_dir: Path, wanted: str) -> Explanation:
+def explain(data_dir: Path, wanted: str, instruments: Instruments) -> Explanation:
     """Tell the chain of an order or intent by its id or the beginning of it. Raises BadInput when there is none."""
     if len(wanted) < ID_CHARS_MIN:
         raise BadInput("ORDER", wanted, f"an id of an order or intent, or at least {ID_CHARS_MIN} characters of it")
@@ -33,7 +45,8 @@ def explain(data_dir: Path, wanted: str) -> Explanation:
     for line in _lines(data_dir):
         if _belongs(line, intent_id, orders):
             orders |= {line["order"]["id"]} if line["event"] == "order_planned" else set()
-            steps += _steps(line)
+            steps += [step for step in _steps(line, instruments) if step not in steps]  # restated after a restart
+    steps.sort(key=lambda step: 0 if step.event in SEEN else step.at_ns)
     return Explanation(intent_id, tuple(steps))
 
 
@@ -64,48 +77,66 @@ def _belongs(line: Line, intent_id: str, orders: set[str]) -> bool:
     return line.get("event") in ("fill", "unanswered", "order_faulted") and line.get("order_id") in orders
 
 
-def _steps(line: Line) -> Iterable[Step]:
+def _steps(line: Line, instruments: Instruments) -> Iterable[Step]:
     """What a line adds to the story."""
     event, at_ns = line["event"], int(line.get("at_ns") or ns_of(line["at"]))
     if event == "intent":
-        yield from _evidence(line)
+        yield from _evidence(line, _deal(line, line, instruments))
     elif event in ("approved", "refused"):
         yield _judged(line, at_ns)
     elif event in ("reprice", "cancel"):
         yield Step(at_ns, event, f"{event} asked for: {line['reason']}", (Fact("order", str(line["order_id"])),))
     elif event == "order_planned":
         order = line["order"]
-        text = f"order {order['side']} {order['lots']} lots at {order['ticks']} ticks, {order['time_in_force']}"
-        yield Step(at_ns, event, text, (Fact("id", order["id"]), Fact("replaces", order["replaces"] or "nothing")))
+        text = f"{_deal(line, order, instruments)}, {order['time_in_force']}"
+        replaces = [Fact("replaces", order["replaces"])] if order["replaces"] else []
+        yield Step(at_ns, "order", text, (Fact("id", order["id"]), *replaces))
     elif event == "order_changed":
-        text = f"order is {line['state']}, {line['lots_filled']} of {line['lots']} lots filled"
-        yield Step(at_ns, event, text, (Fact("reason", line["reason"]),) if line["reason"] else ())
+        filled = f"{_size(line, line['lots_filled'], instruments)} of {_size(line, line['lots'], instruments)} filled"
+        text = f"{line['order_id'][:ID_SHOWN]} is {line['state']}, {filled}"
+        yield Step(at_ns, "order", text, (Fact("reason", line["reason"]),) if line["reason"] else ())
     elif event == "fill":
-        text = f"filled {line['lots']} lots at {line['ticks']} ticks as {'maker' if line['maker'] else 'taker'}"
-        yield Step(at_ns, event, text, (Fact("fee_usd", f"{line['fee_minor'] / 1e6:.6f}"), Fact("fill", line["id"])))
+        text = f"{_deal(line, line, instruments)} as {'maker' if line['maker'] else 'taker'}"
+        fee = f"{line['fee_minor'] / MINOR_PER_USD:.6f}"
+        yield Step(at_ns, event, text, (Fact("fee_usd", fee), Fact("id", line["id"])))
     else:
         yield Step(at_ns, event, str(line.get("error", "")))
 
 
-def _evidence(line: Line) -> Iterable[Step]:
+def _instrument(line: Line, instruments: Instruments) -> Instrument | None:
+    symbol = line.get("symbol") or _table(line, "order").get("symbol")
+    return instruments.get(line["engine"], {}).get(str(symbol))
+
+
+def _size(line: Line, lots: int, instruments: Instruments) -> str:
+    instrument = _instrument(line, instruments)
+    return f"{instrument.size(lots):f}" if instrument else f"{lots} lots"
+
+
+def _deal(line: Line, deal: Line, instruments: Instruments) -> str:
+    """Which way, how much and at what price; in lots and ticks where the instrument is not of this run."""
+    instrument = _instrument(line, instruments)
+    price = f"{instrument.price(deal['ticks']):f}" if instrument else f"{deal['ticks']} ticks"
+    return f"{deal['side']} {_size(line, deal['lots'], instruments)} at {price}"
+
+
+def _evidence(line: Line, deal: str) -> Iterable[Step]:
     """The book and the bar behind an intent, then the intent."""
     seen = line["evidence"]
-    age = Fact("age_ms", f"{seen['obi_age_ns'] / 1e6:.0f}")
-    book = (Fact("obi", _number(seen["obi"]), _number(seen["obi_bound"])), age, Fact("facade", str(seen["facade"])))
+    age_ms = f"{seen['obi_age_ns'] / NS_PER_MS:.0f}"
+    book = (_fact("obi", seen), Fact("age_ms", age_ms), Fact("facade", "yes" if seen["facade"] else "no"))
     yield Step(int(seen["obi_at_ns"]), "book", "the freshest book when the decision fell", book)
-    bar = (
-        Fact("close", _number(seen["close"])),
-        Fact("z", _number(seen["z"]), _number(seen["z_bound"])),
-        Fact("trend", _number(seen["trend"])),
-        *(
-            Fact(name, _number(seen[name]), _number(seen[f"{name}_bound"]))
-            for name in ONLY_EXITS
-            if seen.get(name) is not None
-        ),
-    )
-    yield Step(int(seen["bar_start_ns"]), "bar", "the bar that was decided on", bar)
-    text = f"{line['purpose']} {line['side']} {line['lots']} lots at {line['ticks']} ticks: {line['reason']}"
+    bar = [_fact(name, seen) for name in ("close", "z", "trend", "move", "held_s")]
+    known = tuple(fact for fact in bar if fact.value != NONE)
+    yield Step(int(seen["bar_start_ns"]), "bar", "the bar that was decided on", known)
+    text = f"{line['purpose']} {deal}, {line['time_in_force']}: {line['reason']}"
     yield Step(int(line["at_ns"]), "intent", text, (Fact("id", line["id"]),))
+
+
+def _fact(name: str, seen: Line) -> Fact:
+    """A number of the evidence and its bound, if it has one."""
+    bound = _number(seen.get(f"{name}_bound"))
+    return Fact(name, _number(seen.get(name)), "" if bound == NONE else bound)
 
 
 def _judged(line: Line, at_ns: int) -> Step:
@@ -117,4 +148,4 @@ def _judged(line: Line, at_ns: int) -> Step:
 
 
 def _number(value: Any) -> str:
-    return "none" if value is None else f"{value:.6g}"
+    return NONE if value is None else f"{value + 0.0:.8g}"  # minus zero is zero

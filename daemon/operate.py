@@ -108,7 +108,8 @@ class Operator:
     async def _explain(self, args: verbs.Explain) -> Explanation:
         """The log may be long: it is read beside the loop."""
         self.log.flush()
-        return await asyncio.get_running_loop().run_in_executor(None, explain, self.options.data_dir, args.id)
+        told = partial(explain, self.options.data_dir, args.id, self.board.instruments)
+        return await asyncio.get_running_loop().run_in_executor(None, told)
 
     # --- orders
 
