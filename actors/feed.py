@@ -15,6 +15,11 @@ STALENESS_CHECK_S = 1.0
 """How often ages are looked at: a fifteenth of the usual bound, so a verdict is at most 7 % late."""
 
 
+UNSEEN_MAX = 16
+"""Events of a backlog that are carried before the others run: a socket that never runs dry would never let them, and
+their mailboxes would pass over books that there was time for."""
+
+
 class Stream:
     """One symbol's market data. It outlives the feed, which counts on where its predecessor crashed."""
 
@@ -95,16 +100,19 @@ class Feed:
             post.say(BarHistory(post.engine, symbol, tuple(bars)))
         post.ready()
         post.spawn(self._watch_ages(post))
+        unseen = 0
         async for batch in self.venue.market():
             good, bad, trades = self.mind.sift(batch)
             if self.trades:
                 post.say_many(trades)
             post.say_many(bad)
             post.say_many(good)
-            del (
-                batch,
-                good,
-            )  # else these books would live until the next are decoded: twice the memory, out of the cache
+            unseen += len(batch)
+            if unseen >= UNSEEN_MAX:
+                unseen = 0
+                await post.pause()
+            # Or these books would live until the next are decoded: twice the memory, which the cache does not hold.
+            del batch, good
         post.say(StreamEnded(post.engine, "the venue has no more data", post.clock.now_ns()))
 
     async def _watch_ages(self, post: Post) -> None:

@@ -90,13 +90,18 @@ class Post:
 
     def say_many(self, messages: Sequence[Any]) -> None:
         """`say` for messages in a row: a burst of one type goes to each mailbox as a whole."""
-        kinds = set(map(type, messages))
-        if len(kinds) == 1:
+        if len(messages) == 1:
+            self.say(messages[0])
+        elif len(kinds := set(map(type, messages))) == 1:
             for put in self._puts(kinds.pop()):
                 put.__self__.put_many(messages)  # type: ignore[attr-defined]  # of a lane, or of a door to one
         else:
             for message in messages:
                 self.say(message)
+
+    async def pause(self) -> None:
+        """Let others run: for a body whose source does not run dry."""
+        await asyncio.sleep(0)
 
     async def say_wait(self, message: Any) -> None:
         """Send a message, waiting for room where there is none: for bodies whose source can wait (a socket)."""
@@ -246,4 +251,5 @@ class MindReader:
             self.post.drop(batch[len(batch) - len(rest) - 1], rest)
             raise
         finally:
-            self.post.say_many(said)
+            if said:
+                self.post.say_many(said)

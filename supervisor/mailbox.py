@@ -67,7 +67,8 @@ class Mailbox:
         self.paced = paced  # only a tick wakes the actor; everything else waits for it
         self.now_ns = now_ns
         self.waiter: Waiter | None = None
-        self.since_ns = 0  # when the oldest unread message came; 0: empty
+        self.dirty = True  # perhaps there is something to take
+        self.since_ns = 0  # when the actor was woken for what it has not finished; 0: it has, or nobody looked yet
         self.heard = 0
         self.took_latest = False  # what was taken last came from a latest lane
         self.lanes: dict[type, QueueLane | LatestLane] = {}
@@ -79,8 +80,7 @@ class Mailbox:
 
     def wake(self) -> None:
         """Let the actor run; called by a lane that was given something while the actor slept."""
-        if self.since_ns == 0:
-            self.since_ns = self.now_ns()
+        self.dirty = True
         if not self.paced:
             self.wake_now()
 
@@ -98,6 +98,7 @@ class Mailbox:
         waiter = self.waiter = asyncio.get_running_loop().create_future()
         try:
             await waiter
+            self.since_ns = self.now_ns()
         finally:
             if self.waiter is waiter:  # else it is that of the actor's successor, or gone
                 self.waiter = None
@@ -105,23 +106,29 @@ class Mailbox:
     def take(self) -> list[Any]:
         """Read a batch: what is queued, in lane order; only if nothing is, the latest of one lane; [] when empty."""
         batch: list[Any] = []
-        for lane in self.queues:
-            if lane.queue:
-                batch += lane.take(BATCH_MAX - len(batch))
-        self.took_latest = not batch
-        if not batch:
-            for late in self.latests:
-                if late.pending:
-                    batch = late.take()
-                    break
-            else:
-                self.since_ns = 0
-                return batch
-        self.heard += len(batch)
+        if self.dirty:
+            for lane in self.queues:
+                if lane.queue and len(batch) < BATCH_MAX:
+                    batch += lane.take(BATCH_MAX - len(batch))
+            self.took_latest = not batch
+            self.dirty = bool(self.latests) or len(batch) >= BATCH_MAX
+            if not batch:
+                for late in self.latests:
+                    if late.pending:
+                        batch = late.take()
+                        self.dirty = len(self.latests) > 1
+                        break
+                else:
+                    self.dirty = False
+        if batch:
+            self.heard += len(batch)
+        else:
+            self.since_ns = 0
         return batch
 
     def put_back(self, rest: list[Any]) -> None:
         """Return what a crashed actor had taken but not handled to the head of its lanes."""
+        self.dirty = True
         self.heard -= len(rest)
         for message in reversed(rest):
             self.lanes[type(message)].put_first(message)
@@ -182,8 +189,11 @@ class QueueLane:
         if len(self.queue) >= self.size_max:
             raise MailboxFull(f"{self.mailbox.owner}: {self.name} has {self.size_max} waiting, which is its bound")
         self.queue.append(message)
-        if self.mailbox.waiter is not None:
-            self.mailbox.wake()
+        mailbox = self.mailbox
+        if mailbox.waiter is not None:
+            mailbox.wake()
+        else:
+            mailbox.dirty = True
 
     def put_many(self, messages: Sequence[Any]) -> None:
         """Add messages of one type. Raises MailboxFull at the first that has no room."""
@@ -242,14 +252,17 @@ class LatestLane:
                 f"{self.mailbox.owner}: {self.name} has {self.size_max} symbols waiting, which is its bound"
             )
         pending[key] = message
-        if self.mailbox.waiter is not None:
-            self.mailbox.wake()
+        mailbox = self.mailbox
+        if mailbox.waiter is not None:
+            mailbox.wake()
+        else:
+            mailbox.dirty = True
 
     def put_many(self, messages: Sequence[Any]) -> None:
         """Add messages; for a burst of books this is twice as fast as one by one. Raises MailboxFull."""
         pending = self.pending
         before = len(pending)
-        if before + len(messages) > self.size_max:  # perhaps too many: one by one finds the first that has no room
+        if len(messages) == 1 or before + len(messages) > self.size_max:  # perhaps too many: find the first of them
             for message in messages:
                 self.put(message)
             return
@@ -259,8 +272,11 @@ class LatestLane:
         else:
             self.pending = pending = fresh
         self.conflated += before + len(messages) - len(pending)
-        if self.mailbox.waiter is not None:
-            self.mailbox.wake()
+        mailbox = self.mailbox
+        if mailbox.waiter is not None:
+            mailbox.wake()
+        else:
+            mailbox.dirty = True
 
     async def put_wait(self, message: Any) -> None:
         """Add a message; a new one of a symbol that waits needs no room."""
