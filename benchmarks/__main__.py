@@ -18,7 +18,7 @@ ALL = {
         for part in ("inprocess", "wire")
         for share in ("p50", "p99")
     ),
-    "virtual_day": ("virtual_hours_per_wall_s",),
+    "virtual_day": ("virtual_hours_per_wall_s", "virtual_day_cpu_s"),
 }
 """Each module and the figures it takes."""
 

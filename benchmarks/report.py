@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 OUT = Path(__file__).parent / "out" / "bench.json"
 NAMED = ("msgspec", "numpy", "uvloop", "anyio", "websockets")
@@ -33,9 +34,9 @@ def interleaved(sides: Mapping[str, Callable[[], float]], repeats: int) -> dict[
     return {name: statistics.median(figures) for name, figures in taken.items()}
 
 
-def table(title: str, rows: Sequence[Sequence[object]]) -> None:
+def table(title: str, rows: Sequence[Sequence[Any]]) -> None:
     """Print rows in columns, numbers to the right."""
-    shown = [[_number(cell) if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
+    shown = [[cell if isinstance(cell, str) else _number(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in shown) for column in range(len(shown[0]))]
     print(f"\n{title}")
     for row in shown:
