@@ -117,6 +117,11 @@ class Daemon:
         """Its standard error so far."""
         return self.err.read_text()
 
+    def entries(self) -> list[dict]:
+        """New entries that risk has let pass."""
+        wishes = [line for line in self.log("approved") if "evidence" in line["wish"]]
+        return [line for line in wishes if line["wish"]["purpose"] == "entry"]
+
     def log(self, event: str) -> list[dict]:
         """The lines of one event in its log."""
         return log_of(self.data_dir, event)
@@ -126,7 +131,8 @@ def log_of(data_dir: Path, event: str) -> list[dict]:
     """The lines of one event in a log."""
     lines = []
     for path in sorted((data_dir / "log").iterdir()):
-        lines += [json.loads(line) for line in path.read_text().splitlines() if f'"{event}"' in line]
+        written = path.read_text().rpartition("\n")[0]  # the last line may be half way to the disk
+        lines += [json.loads(line) for line in written.splitlines() if f'"{event}"' in line]
     return [line for line in lines if line["event"] == event]
 
 

@@ -25,24 +25,19 @@ def actors(daemon):
     return {row["name"]: row for row in daemon.ask("ps")}
 
 
-def entries(daemon):
-    """Entries that risk has let pass."""
-    return [line for line in daemon.log("approved") if line["wish"].get("purpose") == "entry"]
-
-
 def crash(daemon, name):
     """Crash an actor and see it back, and risk let an entry pass after that: all still work together."""
-    before = len(entries(daemon))
+    before = len(daemon.entries())
     assert daemon.ask("crash", actor=name)["lines"][0].startswith(f"{name} was crashed")
     back = {"state": "running", "healthy": True, "restarts": 1, "error": "Drill: a drill"}
     daemon.wait_for(lambda: back.items() <= actors(daemon)[name].items())
-    seen = len(entries(daemon))
-    daemon.wait_for(lambda: len(entries(daemon)) > max(before, seen))
+    seen = len(daemon.entries())
+    daemon.wait_for(lambda: len(daemon.entries()) > max(before, seen))
 
 
 def test_every_actor_is_crashed_once_and_the_run_goes_on(tmp_path):
     with trader(tmp_path, 60) as daemon:
-        daemon.wait_for(lambda: entries(daemon))
+        daemon.wait_for(daemon.entries)
         names = list(actors(daemon))
         for name in names:
             crash(daemon, name)
@@ -86,9 +81,9 @@ def test_five_crashes_within_half_a_minute_halt_until_an_operator_resumes(tmp_pa
         refused = again.wait_for(lambda: again.log("refused"))
         assert {line["rule"] for line in refused if line["run"] == "synthetic-1-2"} <= {"state", "reconciled", "fresh"}
         again.wait_for(lambda: [line for line in again.log("refused") if line["rule"] == "state"])
-        assert [line for line in entries(again) if line["run"] == "synthetic-1-2"] == []
+        assert [line for line in again.entries() if line["run"] == "synthetic-1-2"] == []
         again.ask("resume", reason="looked at it")
-        again.wait_for(lambda: [line for line in entries(again) if line["run"] == "synthetic-1-2"])
+        again.wait_for(lambda: [line for line in again.entries() if line["run"] == "synthetic-1-2"])
         assert again.ask("status")["engines"][0]["trading"] == "active"
         again.end()
         assert again.wrongs() == ""
