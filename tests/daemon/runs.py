@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -61,6 +62,11 @@ def digest_of(result) -> str:
     last = result.stdout.splitlines()[-1]
     assert last.startswith("digest sha256:")
     return last
+
+
+def count(result, what):
+    """A number of the summary."""
+    return int(re.search(rf"^{what} +([\d,]+)", result.stdout, re.MULTILINE)[1].replace(",", ""))
 
 
 class Daemon:

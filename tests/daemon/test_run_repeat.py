@@ -1,7 +1,6 @@
 """The same seed is the same run, to the byte; its books balance and agree; a recording is heard to the last row."""
 
 import json
-import re
 import subprocess
 import sys
 
@@ -12,7 +11,7 @@ from daemon.books import open_books
 from daemon.options import JOURNAL_NAME
 from daemon.session import DAMAGES_SHOWN_MAX
 from supervisor.journal import Journal, JournalUnwritable
-from tests.daemon.runs import ROOT, capture, digest_of, eager, log_of, obid
+from tests.daemon.runs import ROOT, capture, count, digest_of, eager, log_of, obid
 from venues.market import VenuePosition
 from venues.simulated import SimulatedVenue
 
@@ -30,11 +29,6 @@ def traded(tmp_path, name="data", *args, code=0):
         *("--config", config, "--data-dir", tmp_path / name, *args),
         code=code,
     )
-
-
-def count(result, what):
-    """A number of the summary."""
-    return int(re.search(rf"^{what} +([\d,]+)", result.stdout, re.MULTILINE)[1].replace(",", ""))
 
 
 # --- the same run again
