@@ -13,22 +13,19 @@ import sys
 from array import array
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from time import monotonic_ns
-from typing import Any
 
 import numpy as np
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.frames import Frame as WireFrame
-from websockets.frames import Opcode
-from websockets.protocol import State
+from websockets.asyncio.client import connect
 
 from actors.feed import Feed, FeedMind, History, Stream
 from actors.messages import Imbalance
 from actors.signal import Signal
 from benchmarks.frames import ENGINE, STAMP, START_MS
 from benchmarks.graph_path import OUTSIDE, OUTSIDE_TOO, Outcome, check_nothing_lost, children
-from benchmarks.priority import hurry
+from benchmarks.priority import hurried
 from benchmarks.report import NS_PER_US, NotMeasured, Wrong, table
 from benchmarks.scene import EPOCH_NS, Scene, new_scene
+from benchmarks.stamped import Stamped
 from risk.intent import Cancel, Intent
 from supervisor.child import SupervisorSpec
 from supervisor.clock import NS_PER_MS, NS_PER_S, Clock
@@ -58,47 +55,6 @@ class Times:
         self.sent = array("q", bytes(8 * frames))
         self.read = array("q", bytes(8 * frames))
         self.decided = array("q", bytes(8 * frames))
-
-
-class Stamped(ClientConnection):
-    """A connection that hands out frames where they are parsed, each with the time its bytes were read."""
-
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        self.frames: list[tuple[bytes, int]] = []
-        self.waiter: asyncio.Future[None] | None = None
-        self.now_ns = 0
-
-    def data_received(self, data: bytes) -> None:
-        """Bytes of the socket."""
-        self.now_ns = monotonic_ns()
-        super().data_received(data)
-
-    def process_event(self, event: Any) -> None:
-        """A whole frame, of the bytes just read; control frames go the library's way."""
-        if isinstance(event, WireFrame) and event.opcode is Opcode.BINARY:
-            self.frames.append((bytes(event.data), self.now_ns))
-            self.wake()
-        else:
-            super().process_event(event)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The end."""
-        super().connection_lost(exc)
-        self.wake()
-
-    def wake(self) -> None:
-        """Let the reader run."""
-        if self.waiter is not None and not self.waiter.done():
-            self.waiter.set_result(None)
-
-    async def read(self) -> list[tuple[bytes, int]]:
-        """Everything that has come; [] at the end."""
-        while not self.frames and self.state is not State.CLOSED:
-            self.waiter = self.loop.create_future()
-            await self.waiter
-        frames, self.frames = self.frames, []
-        return frames
 
 
 class PacedVenue:
@@ -201,10 +157,10 @@ def run(rate: int, seconds: float) -> tuple[dict[str, list[float]], str]:
 
 def measure() -> dict[str, float]:
     """Both rates."""
-    priority = hurry(core=1)
     figures: dict[str, float] = {}
     for name, (rate, seconds) in RATES.items():
-        shares, note = run(rate, seconds)
+        with hurried(core=1) as priority:
+            shares, note = run(rate, seconds)
         rows = [[part, *share] for part, share in shares.items()]
         table(f"Paced, {note}, graph at {priority}", [["us", "p50", "p99", "p99.9"], *rows])
         for part, (p50, p99, _) in shares.items():

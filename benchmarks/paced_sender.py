@@ -10,7 +10,7 @@ import time
 from websockets.sync.server import ServerConnection, serve
 
 from benchmarks.frames import STAMP, START_MS, coins, frames
-from benchmarks.priority import hurry
+from benchmarks.priority import hurried
 
 ROUNDS = 36
 """Rounds of 28 coins that are made beforehand, a thousand frames; then their shapes come again with later times."""
@@ -31,11 +31,10 @@ def pieces(count: int) -> list[tuple[bytes, bytes, bytes]]:
     return made
 
 
-def main(rate: int, count: int) -> None:
+def main(rate: int, count: int, priority: str) -> None:
     """Serve one client."""
     cut = pieces(ROUNDS * len(coins()))
     gap_ns = NS_PER_S / rate
-    priority = hurry(core=0)
 
     def send(socket: ServerConnection) -> None:
         now_ns, shapes = time.monotonic_ns, len(cut)
@@ -60,4 +59,5 @@ def main(rate: int, count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    with hurried(core=0) as granted:
+        main(int(sys.argv[1]), int(sys.argv[2]), granted)

@@ -178,10 +178,6 @@ class MindReader:
         self.stopped = False
         post.turns.add(self)
 
-    def done(self) -> bool:
-        """Never: it can be woken again and again."""
-        return False
-
     def set_result(self, _: None) -> None:
         """Something has come."""
         self.post.turns.add(self)

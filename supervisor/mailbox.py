@@ -50,10 +50,6 @@ def latest(message: type, size_max: int = SIZE_MAX_DEFAULT) -> Hears:
 class Waiter(Protocol):
     """Who is woken when something comes: a future that somebody awaits, or the reader of a mind."""
 
-    def done(self) -> bool:
-        """Whether it was woken already."""
-        ...
-
     def set_result(self, _: None, /) -> None:
         """Wake it."""
         ...
@@ -87,8 +83,11 @@ class Mailbox:
     def wake_now(self) -> None:
         """Let the actor run even if it is paced."""
         waiter, self.waiter = self.waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        if waiter is not None:
+            try:
+                waiter.set_result(None)
+            except asyncio.InvalidStateError:  # a body that was cancelled and has not noticed yet
+                return
 
     async def wait(self) -> None:
         """Sleep until somebody wakes the actor; returns at once when there is something to read."""
