@@ -270,6 +270,15 @@ def test_a_flipped_bit_in_the_header_or_the_schema(book, tmp_path, bit):
         assert found is None or is_prefix(found)
 
 
+def test_every_bit_of_an_entry_counts(path, tmp_path):
+    """Its length, the types of its columns (bytes become text), its values: all of it stands at the end of the file."""
+    written(path, BOOK[:1])
+    bits = 8 * path.stat().st_size
+    for bit in range(bits - 8 * 64, bits):
+        found = outcome(flipped(path, tmp_path / "flipped.db", bit))
+        assert not found or found == BOOK[:1]
+
+
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_a_torn_log_is_a_shorter_book_of_whole_transactions(torn, tmp_path_factory, data):
