@@ -1,6 +1,10 @@
 """A daemon in a process of its own: it stops when it is told, dies when it is killed, and goes on where it was."""
 
+import contextlib
+import os
 import signal
+import struct
+import subprocess
 import sys
 import time
 
@@ -8,7 +12,8 @@ import pytest
 
 from daemon.books import recover_from
 from daemon.options import JOURNAL_NAME
-from tests.daemon.runs import Daemon, eager, log_of, obid
+from daemon.view import CURSOR_HIDE, CURSOR_SHOW
+from tests.daemon.runs import ROOT, Daemon, eager, log_of, obid
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="these signals can't be sent on Windows")
 
@@ -114,3 +119,29 @@ def test_killed_while_it_trades_it_recovers_reconciles_and_trades_on(tmp_path):
     assert [order for order in after.orders.values() if not order.over] == []
     assert daemon.log("drift") == []
     assert after.books.money("perps").capital_minor == before.books.money("perps").capital_minor
+
+
+def test_on_a_terminal_ctrl_c_leaves_the_last_picture_the_summary_and_a_visible_cursor(tmp_path):
+    import fcntl
+    import pty
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    command = [sys.executable, "-m", "daemon", "run", "--symbols", "BTC", "--data-dir", str(tmp_path / "data")]
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    process = subprocess.Popen(command, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+    os.close(theirs)
+    shown = ""
+    with contextlib.suppress(OSError):  # what a terminal says when nobody is left on the other side
+        while part := os.read(ours, 65536).decode(errors="replace"):
+            if "fresh 1/1" in part and "fresh 1/1" not in shown:
+                process.send_signal(signal.SIGINT)  # what Ctrl-C is
+            shown += part
+    os.close(ours)
+    assert process.wait() == 0
+    assert shown.rindex(CURSOR_SHOW) > shown.rindex(CURSOR_HIDE)
+    assert "obid synthetic" in shown
+    assert "ended by SIGINT" in shown
+    assert shown.splitlines()[-1].startswith("digest sha256:")
+    assert "Traceback" not in shown
