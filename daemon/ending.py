@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 
 from msgspec import Struct
@@ -104,12 +105,9 @@ def _latch(result: Ending, clock: Clock) -> Iterable[Struct]:
 def _write_down(path: Path, records: list[Struct]) -> list[str]:
     """Keep the last words; says why when that cannot be. Opening and closing also folds up SQLite's side files."""
     try:
-        journal = Journal.open(path)
-        try:
+        with closing(Journal.open(path)) as journal:
             if records:
                 journal.append(map(written, records))
-        finally:
-            journal.close()
     except (JournalDamaged, JournalUnwritable) as error:
         return [f"the last {len(records)} records could not be written: {error}"]
     return []

@@ -3,7 +3,7 @@
 import gc
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from importlib.metadata import version
 from typing import TextIO
 
@@ -158,9 +158,8 @@ class Session:
             instruments=tuple(one for known in self.market.instruments.values() for one in known.values()),
             at_ns=clock.now_ns(),
         )
-        journal = Journal.open(self.journal)
-        journal.append([written(started)])
-        journal.close()
+        with closing(Journal.open(self.journal)) as journal:
+            journal.append([written(started)])
         return started
 
     def _damages(self) -> list[str]:
