@@ -7,7 +7,6 @@ from daemon.snapshot import EngineRow
 from daemon.tables import dollars, table
 from daemon.times import ago, minute_of
 
-
 SYMBOLS_SHOWN_MAX = 8
 """Up to so many symbols are counted one by one."""
 

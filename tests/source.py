@@ -27,9 +27,7 @@ class Module(NamedTuple):
             elif isinstance(node, ast.ImportFrom):
                 above = package[: len(package) + 1 - node.level] if node.level else []
                 source = ".".join([*above, *filter(None, [node.module])])
-                yield from (
-                    (node, alias.asname or alias.name, f"{source}.{alias.name}") for alias in node.names
-                )
+                yield from ((node, alias.asname or alias.name, f"{source}.{alias.name}") for alias in node.names)
             elif isinstance(node, ast.Call) and called(node) == "import_module":
                 yield from ((node, "", arg.value) for arg in node.args if isinstance(arg, ast.Constant))
 

@@ -59,13 +59,9 @@ def rule(judge: Callable[[tuple[Module, ...]], Iterator[tuple[Module, ast.AST, s
     """Turn a generator of faults into a test that lists them: file, line, what to do instead."""
 
     def test(root: Path = ROOT) -> None:
-        faults = {
-            (m.path, getattr(node, "lineno", 1), say) for m, node, say in judge(modules(root, PACKAGES))
-        }
+        faults = {(m.path, getattr(node, "lineno", 1), say) for m, node, say in judge(modules(root, PACKAGES))}
         if faults:
-            pytest.fail(
-                "\n".join(f"{path}:{line}: {say}" for path, line, say in sorted(faults)), pytrace=False
-            )
+            pytest.fail("\n".join(f"{path}:{line}: {say}" for path, line, say in sorted(faults)), pytrace=False)
 
     return test
 

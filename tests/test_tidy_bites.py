@@ -82,8 +82,7 @@ NEAR_MISSES = {
     "supervisor/clock.py": DOC + "import asyncio, time, uvloop\nasyncio.sleep(time.time())",
     "supervisor/journal_export.py": DOC + "import sqlite3",
     "venues/market.py": DOC + "import config.limits, msgspec, numpy as np\nnp.random.Philox(1)",
-    "venues/venue.py": DOC
-    + "from . import market\nfrom supervisor import clock\nimport supervisor.journal_export",
+    "venues/venue.py": DOC + "from . import market\nfrom supervisor import clock\nimport supervisor.journal_export",
     "venues/alpaca/wire.py": DOC + "import alpaca, httpx",
     "risk/gate.py": DOC
     + "import math\nfrom venues.market import Book\ndef gate(random):\n    'G.'\n    random.random()",
@@ -94,8 +93,7 @@ NEAR_MISSES = {
     "actors/long.py": DOC + 'def f():\n    """' + "\n" * 50 + '    """\n' + "    pass\n" * 69,
     "actors/careful.py": DOC + "try:\n    f()\nexcept Exception as error:\n    tell(error)\n"
     "try:\n    f()\nexcept KeyError:\n    pass",
-    "daemon/__main__.py": DOC
-    + "import rich, venues.alpaca.wire\nfrom actors import careful, feed, long\nprint(1)",
+    "daemon/__main__.py": DOC + "import rich, venues.alpaca.wire\nfrom actors import careful, feed, long\nprint(1)",
 }
 
 
@@ -107,12 +105,8 @@ def grow(root: Path, files: dict[str, str]) -> Path:
     return root
 
 
-@pytest.mark.parametrize(
-    ("rule", "offence"), [(rule, o) for rule, offences in OFFENCES.items() for o in offences]
-)
-def test_a_rule_names_the_line_and_the_remedy(
-    rule: str, offence: tuple[str, str, str], tmp_path: Path
-) -> None:
+@pytest.mark.parametrize(("rule", "offence"), [(rule, o) for rule, offences in OFFENCES.items() for o in offences])
+def test_a_rule_names_the_line_and_the_remedy(rule: str, offence: tuple[str, str, str], tmp_path: Path) -> None:
     file, source, advice = offence
     line = source.split("  # !")[0].count("\n") + 1 if "  # !" in source else 1
     with pytest.raises(pytest.fail.Exception, match=rf"(?m)^{re.escape(file)}:{line}: .*{re.escape(advice)}"):

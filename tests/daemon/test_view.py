@@ -207,8 +207,9 @@ def test_a_reader_that_left_is_no_error():
 
 SUMMARY = Summary(
     mode="synthetic", engines=SNAPSHOT.engines, seed=7, started_ns=AT_NS, ended_ns=AT_NS + 86_400 * NS,
-    reason="time is up", books=123_456, books_by_symbol={}, bars=1_440, intents=30, approved=20, refused={"sector_cap": 2, "net_cap": 8},
-    orders=21, fills=19, positions=1, restarts={"perps.feed": 1}, conflated={"perps.obi_pump": 12}, dropped={},
+    reason="time is up", books=123_456, books_by_symbol={}, bars=1_440, intents=30, approved=20,
+    refused={"sector_cap": 2, "net_cap": 8}, orders=21, fills=19, positions=1,
+    restarts={"perps.feed": 1}, conflated={"perps.obi_pump": 12}, dropped={},
     digest="sha256:" + "ab" * 32,
 )  # fmt: skip
 

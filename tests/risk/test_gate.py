@@ -48,9 +48,7 @@ def profile(engine="perps", **limits):
 def breaker(*readings_usd):
     state = Breaker()
     for step, usd in enumerate(readings_usd):
-        state, _ = observe(
-            state, new_state(profile(), (), calendar()).breaker_limits, usd * USD, step * 10**9
-        )
+        state, _ = observe(state, new_state(profile(), (), calendar()).breaker_limits, usd * USD, step * 10**9)
     return state
 
 
