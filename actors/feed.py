@@ -98,6 +98,7 @@ class Feed:
         for symbol in self.mind.streams:
             bars = await self.venue.history(symbol, self.history.interval_ns, self.history.bars)
             post.say(BarHistory(post.engine, symbol, tuple(bars)))
+            await post.pause()  # a made history is seconds of work in all, and a stop must not wait for it
         post.ready()
         post.spawn(self._watch_ages(post))
         unseen = 0

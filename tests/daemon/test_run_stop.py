@@ -145,3 +145,15 @@ def test_on_a_terminal_ctrl_c_leaves_the_last_picture_the_summary_and_a_visible_
     assert "ended by SIGINT" in shown
     assert shown.splitlines()[-1].startswith("digest sha256:")
     assert "Traceback" not in shown
+
+
+def test_a_stop_does_not_wait_for_the_start(tmp_path):
+    """Three engines make up their history for seconds; nothing of that may hold up a stop."""
+    engines = ("--engine", "perps", "--engine", "crypto", "--engine", "equities")
+    daemon = Daemon(tmp_path / "data", *engines)
+    try:
+        daemon.wait_for(lambda: daemon.log("run_started") and daemon.log("child_started"))
+        assert daemon.end() < BOUND_S
+        clean(daemon)
+    finally:
+        daemon.__exit__()
