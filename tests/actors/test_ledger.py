@@ -226,6 +226,7 @@ def test_a_drift_is_booked_as_a_fill_of_nobody():
     said = told.tell(Drift("perps", "BTC", 7, 0, "adopted as a fill", 5, 990))
     assert kinds(said) == [PositionChanged, BalanceChanged]
     assert (said[0].lots, said[0].entry_ticks) == (7, 990)
+    assert told.journal[-1].id == "fill:adopted-BTC-0-7-5", "the same on every run"
     assert told.restarted().books.position("perps", "BTC").lots == 7
 
 

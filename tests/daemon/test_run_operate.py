@@ -143,6 +143,11 @@ def test_questions_are_answered_for_people_and_for_scripts(daemon, verb):
     assert obid("ctl", verb, "--json", "--data-dir", daemon.data_dir).stdout[0] in "[{"
 
 
+def test_the_books_can_be_read_while_it_trades(daemon):
+    daemon.wait_for(lambda: daemon.log("fill"))
+    assert "balanced" in obid("ledger", "trial-balance", "--data-dir", daemon.data_dir).stdout
+
+
 def test_orders_that_rest_are_taken_back_by_a_cancel_of_all(tmp_path):
     options = ("--symbols", "BTC,ETH", "--bar", "1s", "--speed", "60", "--config", eager(tmp_path, PATIENT))
     with Daemon(tmp_path / "data", *options) as daemon:
