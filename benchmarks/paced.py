@@ -1,7 +1,8 @@
-"""Frames at a set rate through a real WebSocket into the actor graph: how late is the decision?
+"""Frames at a set rate through a real socket into the actor graph: how late is the decision?
 
 A sender in its own process stamps every frame just before it sends it. In-process is from the read of the socket until
-the signal has heard the book and decided; wire is from the sender's stamp to the same moment. No frame may be lost.
+the signal has heard the book and decided; wire is from the sender's stamp to the same moment. No frame may be lost. The
+socket is plain TCP over loopback: a WebSocket's parser, which belongs to an adapter, comes on top.
 """
 
 import asyncio
@@ -15,17 +16,16 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from time import monotonic_ns
 
 import numpy as np
-from websockets.asyncio.client import connect
 
 from actors.feed import Feed, FeedMind, History, Stream
 from actors.messages import Imbalance
 from actors.signal import Signal
+from benchmarks.framed import connect
 from benchmarks.frames import ENGINE, STAMP, START_MS
 from benchmarks.graph_path import OUTSIDE, OUTSIDE_TOO, Outcome, check_nothing_lost, children
 from benchmarks.priority import hurried
 from benchmarks.report import NS_PER_US, NotMeasured, Wrong, table
 from benchmarks.scene import EPOCH_NS, Scene, new_scene
-from benchmarks.stamped import Stamped
 from risk.intent import Cancel, Intent
 from supervisor.child import SupervisorSpec
 from supervisor.clock import NS_PER_MS, NS_PER_S, Clock
@@ -40,6 +40,9 @@ RATES = {"1k": (1_000, 10.0), "10k": (10_000, float(os.environ.get("BENCH_SECOND
 STAMP_START = len('{"channel":"l2Book","stamp":')
 STAMP_AT = slice(STAMP_START, STAMP_START + len(str(STAMP)))
 """Where the sender's stamp stands in a frame."""
+
+BAR_S = 10
+"""Six times as many bars as in life, so that every run has some; each is 28 decisions of 0.1 ms in a row."""
 
 PERCENTILES = (50, 99, 99.9)
 WARM_SHARE = 0.02
@@ -58,11 +61,11 @@ class Times:
 
 
 class PacedVenue:
-    """The market half of a venue: one WebSocket."""
+    """The market half of a venue: one socket."""
 
-    def __init__(self, scene: Scene, uri: str, times: Times, done: "asyncio.Future[None]"):
+    def __init__(self, scene: Scene, port: int, times: Times, done: "asyncio.Future[None]"):
         self.scene = scene
-        self.uri = uri
+        self.port = port
         self.times = times
         self.done = done
 
@@ -73,14 +76,13 @@ class PacedVenue:
     async def market(self) -> AsyncIterator[Sequence[MarketEvent]]:
         """What the sender sends, until it hangs up."""
         sent, read, first_ns, number = self.times.sent, self.times.read, START_MS * NS_PER_MS, 0
-        async with connect(self.uri, compression=None, create_connection=Stamped) as socket:
-            assert isinstance(socket, Stamped)
-            while frames := await socket.read():
-                for frame, read_ns in frames:
-                    sent[number] = int(frame[STAMP_AT]) - STAMP
-                    read[number] = read_ns
-                    number += 1
-                    yield (decode(frame, first_ns + number),)  # type: ignore[misc]  # so that a book knows its number
+        socket = await connect(self.port)
+        while frames := await socket.read():
+            for frame, read_ns in frames:
+                sent[number] = int(frame[STAMP_AT]) - STAMP
+                read[number] = read_ns
+                number += 1
+                yield (decode(frame, first_ns + number),)  # type: ignore[misc]  # so that a book knows its number
         self.done.set_result(None)
 
 
@@ -97,16 +99,16 @@ class TimedSignal(Signal):
             decided[imbalance.received_ns - first_ns] = monotonic_ns()
 
 
-def receive(uri: str, frames: int) -> Times:
+def receive(port: int, frames: int) -> Times:
     """Run the graph until the sender is done."""
-    scene, times = new_scene(), Times(frames)
+    scene, times = new_scene(BAR_S), Times(frames)
     outcome = Outcome()
     TimedSignal.times = times
 
     async def main(clock: Clock) -> None:
         done = clock.loop.create_future()
         mind = FeedMind(ENGINE, {symbol: Stream() for symbol in scene.instruments}, scene.profile.feed.stale_ms)
-        venue = PacedVenue(scene, uri, times, done)
+        venue = PacedVenue(scene, port, times, done)
         window = max(scene.profile.signal.window_bars, scene.profile.signal.trend_bars)
         feed = Feed(mind, venue, History(scene.profile.signal.bar_s * NS_PER_S, window))  # type: ignore[arg-type]
         root = SupervisorSpec(
@@ -137,9 +139,9 @@ def run(rate: int, seconds: float) -> tuple[dict[str, list[float]], str]:
         try:
             assert sender.stdout is not None
             hello = json.loads(sender.stdout.readline() or "{}")
-            if "uri" not in hello:
+            if "port" not in hello:
                 raise NotMeasured("the sender did not start")
-            times = receive(hello["uri"], frames)
+            times = receive(hello["port"], frames)
             said = json.loads(sender.stdout.readline() or "{}")
         finally:
             sender.kill()

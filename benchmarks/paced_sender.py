@@ -1,14 +1,14 @@
-"""The other end of benchmarks.paced: a WebSocket server that sends stamped frames at a rate and hangs up.
+"""The other end of benchmarks.paced: a server that sends one client stamped frames at a rate and hangs up.
 
-`python -m benchmarks.paced_sender RATE FRAMES`; prints its address as JSON, and at the end how fast it was.
+`python -m benchmarks.paced_sender RATE FRAMES`; prints its port as JSON, and at the end how fast it was.
 """
 
 import json
+import socket
 import sys
 import time
 
-from websockets.sync.server import ServerConnection, serve
-
+from benchmarks.framed import HEAD
 from benchmarks.frames import STAMP, START_MS, coins, frames
 from benchmarks.priority import hurried
 
@@ -36,26 +36,24 @@ def main(rate: int, count: int, priority: str) -> None:
     cut = pieces(ROUNDS * len(coins()))
     gap_ns = NS_PER_S / rate
 
-    def send(socket: ServerConnection) -> None:
-        now_ns, shapes = time.monotonic_ns, len(cut)
-        start_ns = now_ns()
-        for number in range(count):
-            due_ns = start_ns + round(number * gap_ns)
-            if (left_ns := due_ns - now_ns()) > SPIN_NS:
-                time.sleep((left_ns - SPIN_NS) / NS_PER_S)
-            while now_ns() < due_ns:
-                pass
-            head, middle, tail = cut[number % shapes]
-            socket.send(b"%b%d%b%d%b" % (head, STAMP + now_ns(), middle, START_MS + number * MS_PER_S // rate, tail))
-        took_s = (now_ns() - start_ns) / NS_PER_S
-        socket.close()
-        print(json.dumps({"rate": count / took_s}), flush=True)
-        server.shutdown()
-
-    with serve(send, "127.0.0.1", 0, compression=None, ping_interval=None) as server:
-        host, port = server.socket.getsockname()[:2]
-        print(json.dumps({"uri": f"ws://{host}:{port}", "priority": priority}), flush=True)
-        server.serve_forever()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        print(json.dumps({"port": server.getsockname()[1], "priority": priority}), flush=True)
+        client, _ = server.accept()
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    now_ns, shapes = time.monotonic_ns, len(cut)
+    start_ns = now_ns()
+    for number in range(count):
+        due_ns = start_ns + round(number * gap_ns)
+        if (left_ns := due_ns - now_ns()) > SPIN_NS:
+            time.sleep((left_ns - SPIN_NS) / NS_PER_S)
+        while now_ns() < due_ns:
+            pass
+        head, middle, tail = cut[number % shapes]
+        frame = b"%b%d%b%d%b" % (head, STAMP + now_ns(), middle, START_MS + number * MS_PER_S // rate, tail)
+        client.sendall(HEAD.pack(len(frame)) + frame)
+    took_s = (now_ns() - start_ns) / NS_PER_S
+    client.close()
+    print(json.dumps({"rate": count / took_s}), flush=True)
 
 
 if __name__ == "__main__":

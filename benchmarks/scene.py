@@ -65,13 +65,13 @@ class Scene(NamedTuple):
         yield from self.positions
 
 
-def new_scene() -> Scene:
+def new_scene(bar_s: int = BAR_S) -> Scene:
     """The same every time."""
-    profile = load_profile(ENGINE, cli={"signal": {"bar_s": BAR_S}})
+    profile = load_profile(ENGINE, cli={"signal": {"bar_s": bar_s}})
     facts = {one.symbol: one for one in coins()}
     instruments = {symbol: instrument_of(one) for symbol, one in facts.items()}
     window = max(profile.signal.window_bars, profile.signal.trend_bars)
-    bars = {one.symbol: tuple(_history(one, window, rises=at % 2 == 0)) for at, one in enumerate(facts.values())}
+    bars = {one.symbol: tuple(_history(one, window, bar_s, rises=at % 2 == 0)) for at, one in enumerate(facts.values())}
     positions = tuple(
         _position(instruments[symbol], float(facts[symbol].price_usd), first=place == 0)
         for place, symbol in enumerate(facts)
@@ -80,9 +80,9 @@ def new_scene() -> Scene:
     return Scene(profile, instruments, bars, positions, SessionCalendar())
 
 
-def _history(facts: SymbolFacts, window: int, *, rises: bool) -> Iterable[Bar]:
+def _history(facts: SymbolFacts, window: int, bar_s: int, *, rises: bool) -> Iterable[Bar]:
     """Bars up to the first frame: a swing, and long ago another level, so that the trend lets one side enter."""
-    interval_ns = BAR_S * NS_PER_S
+    interval_ns = bar_s * NS_PER_S
     for left in range(window, 0, -1):
         before = 0.0 if left <= LATELY else -0.002 if rises else 0.002
         close = float(facts.price_usd) * (1 + 0.0003 * sin(left / 7) + before)
