@@ -17,6 +17,10 @@ ROUND_FROM = 100
 """Figures of three digits or more are shown whole."""
 
 
+STEAL_FIELD = 8
+"""Of the first line of /proc/stat (proc(5)): cpu, user, nice, system, idle, iowait, irq, softirq, steal."""
+
+
 class NotMeasured(Exception):
     """A figure could not be taken; says why. It is printed and its old value is dropped, never kept."""
 
@@ -46,6 +50,15 @@ def table(title: str, rows: Sequence[Sequence[Any]]) -> None:
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= ROUND_FROM else f"{value:.3g}"
+
+
+def stolen_s() -> float:
+    """CPU seconds since boot that a hypervisor gave to others while we wanted them; 0 where nobody says."""
+    try:
+        fields = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()
+    except OSError:
+        return 0.0
+    return int(fields[STEAL_FIELD]) / os.sysconf("SC_CLK_TCK")
 
 
 def machine() -> str:
