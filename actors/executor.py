@@ -18,6 +18,9 @@ ANSWER_S_MAX = 10.0
 EXPIRY_S = 15.0
 """The venue must refuse an order that arrives later than this: the fence behind which 'not found' is proof."""
 
+NO_FENCE = 0
+"""Nothing that happened here keeps an order from arriving later; the ledger holds on to the fence it was sent with."""
+
 Verdict = Accepted | Rejected | Cancelled | CancelRefused
 
 
@@ -110,9 +113,8 @@ class Executor:
             async with asyncio.timeout(ANSWER_S_MAX):
                 post.say(await answer)
         except (VenueUnreachable, VenueMisspoke, TimeoutError) as error:
-            now_ns = post.clock.now_ns()
-            fence_ns = max(order.expires_ns, now_ns)
-            post.say(Unanswered(order.engine, order.id, fence_ns, f"{type(error).__name__}: {error}", now_ns))
+            why = f"{type(error).__name__}: {error}"
+            post.say(Unanswered(order.engine, order.id, order.expires_ns, why, post.clock.now_ns()))
 
     async def _cancel(self, post: Post, wish: Cancel) -> None:
         """Cancel, but not before the venue has the order. A lost answer is doubt: the reconciler asks about it."""
@@ -126,5 +128,5 @@ class Executor:
             async with asyncio.timeout(ANSWER_S_MAX):
                 post.say(await self.venue.cancel(wish.symbol, wish.order_id))
         except (VenueUnreachable, VenueMisspoke, TimeoutError) as error:
-            now_ns = post.clock.now_ns()
-            post.say(Unanswered(wish.engine, wish.order_id, now_ns, f"{type(error).__name__}: {error}", now_ns))
+            why = f"{type(error).__name__}: {error}"
+            post.say(Unanswered(wish.engine, wish.order_id, NO_FENCE, why, post.clock.now_ns()))

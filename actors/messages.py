@@ -208,7 +208,7 @@ class CancelSent(Struct, frozen=True):
 
 
 class Unanswered(Struct, frozen=True):
-    """The venue's answer to an order was lost: it may exist. Not found is proof only after `fence_ns`."""
+    """The venue's answer to an order was lost: it may exist. Not found is proof only after `fence_ns`; 0: never."""
 
     engine: str
     order_id: str

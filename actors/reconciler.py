@@ -252,7 +252,8 @@ class Reconciler:
         )
 
     async def _settle(self, post: Post, order: OrderChanged) -> None:
-        """Ask what became of one order. "Not found" is proof only behind the fence; before it, doubt stays."""
+        """Ask what became of one order. "Not found" is proof only when asked behind the fence; else doubt stays."""
+        asked_ns = post.clock.now_ns()
         engine, order_id, symbol = post.engine, order.order_id, order.symbol
         try:
             async with asyncio.timeout(ANSWER_S_MAX):
@@ -266,7 +267,7 @@ class Reconciler:
             post.say(Accepted(engine, order_id, symbol, now_ns))
         elif found is not None:
             post.say(found)
-        elif order.fence_ns and now_ns > order.fence_ns:
+        elif order.fence_ns and asked_ns > order.fence_ns:
             reason = "the venue does not know it and would refuse it now"
             post.say(Rejected(engine, order_id, symbol, reason, now_ns))
 

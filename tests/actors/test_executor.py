@@ -133,7 +133,7 @@ class Clerk:
         return (Journaled("perps", message.order.id),) if isinstance(message, OrderPlanned) else ()
 
 
-def outcome(answer: Callable[[], Awaitable[Any]], wish: Any) -> tuple[list[Any], list[str]]:
+def outcome(answer: Callable[[], Awaitable[Any]], wish: Any, *, expires: bool = True) -> tuple[list[Any], list[str]]:
     """What the executor says of a wish when the venue answers so, and what the venue was asked."""
     heard: list[Any] = []
     venue: Any = Scripted(answer)
@@ -146,7 +146,7 @@ def outcome(answer: Callable[[], Awaitable[Any]], wish: Any) -> tuple[list[Any],
                 ChildSpec(
                     name="executor",
                     engine="perps",
-                    start=lambda: Executor(mind(), venue),
+                    start=lambda: Executor(mind(expires=expires), venue),
                     hears=Executor.hears,
                     says=Executor.says,
                 ),
@@ -194,10 +194,16 @@ def test_a_lost_answer_is_doubt_behind_a_fence_and_never_a_rejection() -> None:
         heard, _ = outcome(answer, intent())
         doubt = heard[-1]
         assert isinstance(doubt, Unanswered) and word in doubt.error
-        assert doubt.fence_ns >= heard[0].order.expires_ns
+        assert doubt.fence_ns == heard[0].order.expires_ns > 0
 
 
-def test_a_lost_answer_to_a_cancel_is_doubt_too() -> None:
+def test_an_order_that_never_expires_has_no_fence_however_long_ago_its_answer_was_lost() -> None:
+    heard, _ = outcome(lose, intent(), expires=False)
+    assert isinstance(heard[-1], Unanswered) and heard[-1].fence_ns == 0
+
+
+def test_a_lost_answer_to_a_cancel_is_doubt_too_and_makes_no_fence() -> None:
     heard, asked = outcome(lose, cancel())
     assert [type(m) for m in heard] == [CancelSent, Unanswered]
+    assert heard[-1].fence_ns == 0
     assert asked == ["cancel o-0"]

@@ -1,5 +1,7 @@
 """The reconciler against a scripted venue: it acts on what lasts and never reads silence as flat."""
 
+import asyncio
+
 import pytest
 
 from actors.messages import Drift, OrderChanged, PositionChanged, Reconciled, Restated, Unanswered
@@ -309,6 +311,24 @@ def test_not_found_is_proof_behind_the_fence():
     first = acts(pages)[0]
     assert (type(first), first.order_id) == (Rejected, "o1")
     assert FENCE_NS < first.at_ns <= FENCE_NS + 2 * GRACE_S * NS_PER_S
+
+
+class SlowVenue(ScriptedVenue):
+    """Looks an order up at once and takes its time to say so."""
+
+    async def find(self, symbol, order_id):
+        await asyncio.sleep(SEARCH_S)
+        return await super().find(symbol, order_id)
+
+
+SEARCH_S = 8.0
+
+
+def test_what_was_asked_before_the_fence_is_no_proof_when_it_is_answered_behind_it():
+    pages = reconcile(SlowVenue(), after(2 * LOOK_S), restate=(order(OrderState.UNKNOWN), RESTATED))
+    first = acts(pages)[0]
+    assert type(first) is Rejected
+    assert first.at_ns - SEARCH_S * NS_PER_S > FENCE_NS
 
 
 def test_without_a_fence_doubt_stays_and_holds_back_no_other_symbol():
