@@ -21,7 +21,7 @@ from risk.circuit_breaker import Breaker, BreakerLimits, Trip, breaker_limits, o
 from risk.gate_state import STRICTNESS
 from risk.intent import Trading
 from risk.position import Position
-from supervisor.mailbox import Hears, latest
+from supervisor.mailbox import Hears, Overflow, latest
 from supervisor.messages import ChildStarted, GaveUp, Tick
 from venues.market import Instrument
 
@@ -104,7 +104,7 @@ class CircuitBreaker:
     hears: ClassVar[tuple[Hears, ...]] = (
         Hears(TradingState),
         Hears(BreakerChanged),
-        Hears(Command),
+        Hears(Command, Overflow.BLOCK),
         Hears(GaveUp),
         Hears(BalanceChanged),
         Hears(PositionChanged),

@@ -1,6 +1,6 @@
 """Control: the operator's voice in the graph. The door is the daemon's (a socket); here it becomes commands."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import ClassVar, Protocol
 
 from actors.messages import Command
@@ -11,7 +11,7 @@ from supervisor.mailbox import Hears
 class Door(Protocol):
     """Whatever lets an operator in."""
 
-    async def serve(self, command: Callable[[Command], None], ready: Callable[[], None]) -> None:
+    async def serve(self, command: Callable[[Command], Awaitable[None]], ready: Callable[[], None]) -> None:
         """Serve until cancelled; calls `ready` once operators can come in, `command` with what they order."""
         ...
 
@@ -27,4 +27,4 @@ class Control:
 
     async def run(self, post: Post) -> None:
         """Serve."""
-        await self.door.serve(post.say, post.ready)
+        await self.door.serve(post.say_wait, post.ready)

@@ -15,7 +15,7 @@ from risk.intent import Cancel, Purpose, Reprice, Trading
 from risk.order import OVER, OrderState
 from risk.pricing import BPS
 from supervisor.clock import NS_PER_S
-from supervisor.mailbox import Hears, latest
+from supervisor.mailbox import Hears, Overflow, latest
 from supervisor.messages import Tick
 from venues.market import Instrument, Side, TimeInForce
 
@@ -98,7 +98,7 @@ class MakerWatchdog:
         Hears(MacroWindow),
         Hears(TradingState),
         Hears(StreamState),
-        Hears(Command),
+        Hears(Command, Overflow.BLOCK),
         Hears(Tick),
         latest(Mark),
     )

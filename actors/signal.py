@@ -32,7 +32,7 @@ from risk.order import OrderState
 from risk.session import SessionCalendar, closes_at_ns, is_open, is_rth
 from risk.sizing import lots_for
 from supervisor.clock import NS_PER_MS, NS_PER_S
-from supervisor.mailbox import Hears, latest
+from supervisor.mailbox import Hears, Overflow, latest
 from venues.market import Bar, Instrument, Side, TimeInForce, side_of
 
 FORCED = frozenset({"stop_loss", "flatten", "session_close"})
@@ -62,7 +62,7 @@ class Signal:
         Hears(TradingState),
         Hears(MacroWindow),
         Hears(Reconciled),
-        Hears(Command),
+        Hears(Command, Overflow.BLOCK),
         latest(Imbalance),
     )
     says: ClassVar[tuple[type, ...]] = (Intent, Cancel)

@@ -32,7 +32,7 @@ class Drill(Exception):
 class WaitingDoor:
     """A door nobody comes through: virtual time has no operator."""
 
-    async def serve(self, command: Callable[[Command], None], ready: Callable[[], None]) -> None:
+    async def serve(self, command: Callable[[Command], Awaitable[None]], ready: Callable[[], None]) -> None:
         """Wait for ever."""
         ready()
         await asyncio.get_running_loop().create_future()
@@ -45,7 +45,7 @@ class SocketDoor:
         self.socket = socket
         self.operator = operator
 
-    async def serve(self, command: Callable[[Command], None], ready: Callable[[], None]) -> None:
+    async def serve(self, command: Callable[[Command], Awaitable[None]], ready: Callable[[], None]) -> None:
         """Serve; what operators order goes into the graph."""
         self.operator.command = command
         await self.socket.serve(ready)
@@ -58,7 +58,7 @@ class Operator:
         self.options = options
         self.board = board
         self.log = log
-        self.command: Callable[[Command], None] | None = None
+        self.command: Callable[[Command], Awaitable[None]] | None = None
         self.house: House | None = None
         self.program: Program | None = None
         self.picture: Picture | None = None
@@ -118,7 +118,7 @@ class Operator:
         if args.symbol and order is not Order.FLATTEN:
             right = f"{order} is for an engine or for all; only flatten and cancel take a symbol"
             raise BadInput("symbol", args.symbol, right)
-        self._say(order, args.engine, args.symbol, args.reason or f"operator: {order}")
+        await self._say(order, args.engine, args.symbol, args.reason or f"operator: {order}")
         where = " ".join(filter(None, (args.engine or "all engines", args.symbol)))
         return Outcome((f"{order} is on its way to {where}; `obid ctl status` shows the state",))
 
@@ -132,7 +132,7 @@ class Operator:
             if len(rows) != 1:
                 raise BadInput("order_id", args.order_id, f"must be one resting order, {len(rows)} fit")
             order_id = rows[0].order_id
-        self._say(Order.CANCEL, args.engine, args.symbol, args.reason or "operator: cancel", order_id)
+        await self._say(Order.CANCEL, args.engine, args.symbol, args.reason or "operator: cancel", order_id)
         return Outcome(tuple(f"cancel asked for {row.order_id} of {row.symbol}" for row in rows))
 
     async def _restart(self, args: verbs.Restart) -> Outcome:
@@ -179,7 +179,7 @@ class Operator:
         if symbol and not any(symbol in place for place in places):
             raise BadInput("symbol", symbol, "a symbol that is traded here, in the venue's own case")
 
-    def _say(self, order: Order, engine: str, symbol: str, reason: str, order_id: str = "") -> None:
+    async def _say(self, order: Order, engine: str, symbol: str, reason: str, order_id: str = "") -> None:
         if self.command is None or self.house is None:
             raise Failed("the daemon is not up yet")
-        self.command(Command(order, engine, symbol, reason, self.house.clock.now_ns(), order_id))
+        await self.command(Command(order, engine, symbol, reason, self.house.clock.now_ns(), order_id))
