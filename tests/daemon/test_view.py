@@ -6,6 +6,7 @@ import pty
 import re
 import termios
 from decimal import Decimal
+from select import select
 
 import pytest
 from hypothesis import given
@@ -150,6 +151,14 @@ def test_plain_lines():
     assert "crypto halted pnl +10.52" in second
 
 
+def read_until(terminal, wanted):
+    """What a terminal was sent, which it may hand out in pieces; gives up when nothing more comes for a while."""
+    got = b""
+    while wanted not in ESCAPE.sub("", got.decode(errors="replace")).encode() and select([terminal], [], [], 5)[0]:
+        got += os.read(terminal, 65536)
+    return got
+
+
 def test_a_terminal_gets_the_picture_and_plain_gets_lines(monkeypatch):
     monkeypatch.setenv("TERM", "xterm-256color")
     main, side = pty.openpty()
@@ -160,7 +169,7 @@ def test_a_terminal_gets_the_picture_and_plain_gets_lines(monkeypatch):
             view = open_view(stream, plain=False, virtual=False)
             assert isinstance(view, LiveView)
             view.show(SNAPSHOT)
-            assert b"obid synthetic" in ESCAPE.sub("", os.read(main, 65536).decode()).encode()
+            assert "obid synthetic" in ESCAPE.sub("", read_until(main, b"obid synthetic").decode())
             view.close()
             monkeypatch.setenv("TERM", "dumb")
             assert isinstance(open_view(stream, plain=False, virtual=False), PlainView)
