@@ -23,6 +23,7 @@ class Block(Struct):
     """1024 steps of one symbol in whole ticks and lots. Arrays of books are (side, step, level), bids first."""
 
     index: int
+    start_ns: int  # when its first step begins; the book of step i is there at start_ns + (i + 1) cadences
     ticks: Ints
     lots: Ints
     age_ns: Ints  # how much older than its arrival each book's venue stamp is
@@ -58,7 +59,7 @@ class Reactor:
         ticks = ticks.swapaxes(1, 2)
         orders = self._flow.signs(state, arrivals, path.due)
         size = self._flow.sizes(state.block, orders, self._usual_lots, path.due)
-        block = self._block(orders, size, ticks, lots)
+        block = self._block(start_ns, orders, size, Books(ticks, lots))
         state.ticks, state.lots = ticks[:, -1].tolist(), lots[:, -1].tolist()
         state.block += 1
         return block
@@ -117,17 +118,18 @@ class Reactor:
         fresh = path.moved | (~still & (draws < book.still_chance + book.refresh_chance))
         return still, fresh
 
-    def _block(self, orders: Orders, size: Ints, ticks: Ints, lots: Ints) -> Block:
+    def _block(self, start_ns: int, orders: Orders, size: Ints, books: Books) -> Block:
         """Let the orders take from the books shown before them, and put all side by side."""
-        fills = self._fills(orders, size, Books(ticks, lots))
+        fills = self._fills(orders, size, books)
         model = self.model
         draws = self._stream.chances(self.state.block, Lane.STAMPS, 2 * BLOCK_STEPS).reshape(2, -1)
         late = np.where(draws[1] < model.late_chance, draws[1] / model.late_chance, 0.0)
         age = draws[0] * (2.0 * model.delay_ns) + late * model.late_ns
         return Block(
             index=self.state.block,
-            ticks=ticks,
-            lots=lots,
+            start_ns=start_ns,
+            ticks=books.ticks,
+            lots=books.lots,
             age_ns=age.astype(np.int64),
             trade_step=orders.step[fills.order],
             trade_ns=orders.offset_ns[fills.order],
