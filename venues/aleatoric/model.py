@@ -106,6 +106,8 @@ class SymbolModel(Struct, frozen=True, kw_only=True):
     year_s: int = YEAR_ALWAYS_S  # trading seconds in a year
     session: Literal["always", "us_equities"] = "always"
     perpetual: bool = True  # pays funding
+    funding_venue: str = "hyperliquid"  # whose rule it pays funding by, if it is a perpetual: funding/rules.py
+    funding_profile: str = "venue"  # today's rules, or "aleatoric": the seed's figures
     delay_ns: int = 20_000_000  # from the venue's stamp to arrival, usually; evenly from zero to twice this
     late_chance: float = 0.12  # that a book comes later
     late_ns: int = 250_000_000  # by up to this
