@@ -28,6 +28,8 @@ ONLY_IN = {
     "alpaca": "venues/alpaca",
     "httpx": "venues/",
     "hyperliquid": "venues/hyperliquid",
+    "lz4": "venues/aleatoric/",
+    "matplotlib": "venues/aleatoric/",
     "polars": "venues/",
     "pydantic": "config/",
     "pydantic_settings": "config/",
