@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from venues.aleatoric.activity import NS_PER_S, STEPS
-from venues.aleatoric.model import BLOCK_STEPS, BookShape, SymbolModel
+from venues.aleatoric.model import BLOCK_STEPS, LOTS_MAX, BookShape, SymbolModel
 from venues.aleatoric.transforms import exp, exp_of, log, log_of, quick_exponentials
 from venues.aleatoric.words import Floats, Ints, Lane, Marks, Stream, splitmix64
 
 UNITS = 256  # of log size in an e-fold: a step of 0.4 %
 LOG_SPAN = 11  # e-folds above and below the touch's median that a size may reach
 LEAN_MAX = LOG_SPAN * UNITS
-LOTS_MAX = 1 << 50  # far inside what a float64 holds exactly
 SLOW_S, QUICK_S = 25.0, 2.0  # how long a queue keeps its two slower parts of noise
 FRONT = 5  # levels that flicker: the facade of seed 004
 GAP_BITS = 4  # level gaps are counted in sixteenths of a tick

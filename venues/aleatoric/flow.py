@@ -6,12 +6,11 @@ import numpy as np
 from msgspec import Struct
 
 from venues.aleatoric.activity import NS_PER_S, STEPS
-from venues.aleatoric.model import BLOCK_STEPS, FlowShape, State, SymbolModel
+from venues.aleatoric.model import BLOCK_STEPS, LOTS_MAX, FlowShape, State, SymbolModel
 from venues.aleatoric.transforms import exp, log, paretos, poissons, quick_exponentials, quick_normals
 from venues.aleatoric.words import Floats, Ints, Lane, Stream
 
 ORDERS_PER_STEP_MAX = 24  # starts in one step: a burst at its peak is far below
-LOTS_MAX = 1 << 50
 CHILDREN_MIN = 2.0  # a series has at least two trades
 
 
@@ -102,7 +101,7 @@ class Flow:
         logs -= log(self._stream.uniforms(block, Lane.TAILS, count)) * (1.0 / shape.size_tail)
         logs += np.maximum(due[orders.step] * orders.sign, 0.0) * shape.size_informed
         lots = np.rint(np.minimum(exp(logs) * median_lots, LOTS_MAX)).astype(np.int64)
-        result: Ints = np.maximum(lots, 1)
+        result: Ints = np.minimum(np.maximum(lots, shape.lots_min), shape.lots_max)
         return result
 
 

@@ -19,6 +19,7 @@ from venues.aleatoric.words import Floats, Ints, Lane, Marks, Stream
 FRACTION_BITS = 16
 FRACTION = 1 << FRACTION_BITS
 GAP_MAX = 4.0  # the book cannot lean more than this many usual moves
+BPS = 10_000.0  # in one
 _SECONDS_PER_HOUR = 3600.0
 
 
@@ -48,9 +49,12 @@ class Pricer:
         shape = self._model.price
         std = self._step_ticks(state.latent >> FRACTION_BITS)
         usual = max(1.0, std / sqrt(shape.moves_per_step))
-        leaps = self._jumps(state.block, activity, std)
-        diffusion = shocks * np.sqrt(activity) * (std * sqrt(1.0 - shape.jump_share))
-        latent = hidden(state.latent, diffusion + leaps, self._floor * FRACTION)
+        leaps = self._jumps(state.block, activity, std, state.latent >> FRACTION_BITS)
+        diffusion = shocks * (std * sqrt(1.0 - shape.jump_share))
+        if shape.clock == "activity":
+            diffusion = diffusion * np.sqrt(activity)
+        drift = self._drift(activity, state.latent >> FRACTION_BITS)
+        latent = hidden(state.latent, diffusion + leaps + drift, self._floor * FRACTION)
         behind = smoothed(state, latent, self._follow)
         draws = self._stream.chances(state.block, Lane.MOVES, 2 * BLOCK_STEPS).reshape(2, -1)
         chance = shape.moves_per_step * np.sqrt(activity) * np.where(traded, 1.0 + shape.moves_trade_gain, 1.0)
@@ -66,16 +70,27 @@ class Pricer:
         """Standard deviation of the hidden price over a step of mean activity."""
         return self._model.volatility_annual * price_ticks * sqrt(self._step_s / self._model.year_s)
 
-    def _jumps(self, block: int, activity: Floats, std: float) -> Floats:
+    def _drift(self, activity: Floats, price_ticks: int) -> Floats:
+        """What the price goes in each step on average, less what the jumps go on average, in ticks."""
+        shape = self._model.price
+        steady = shape.drift_annual * self._step_s / self._model.year_s * price_ticks
+        rate = shape.jumps_per_h * self._step_s / _SECONDS_PER_HOUR
+        return steady - np.minimum(activity * rate, 1.0) * (shape.jump_mean_bps / BPS * price_ticks)
+
+    def _jumps(self, block: int, activity: Floats, std: float, price_ticks: int) -> Floats:
         """Merton's jumps in ticks; zero at most steps."""
         shape, result = self._model.price, np.zeros(BLOCK_STEPS)
         rate = shape.jumps_per_h * self._step_s / _SECONDS_PER_HOUR
+        if not rate or not shape.jump_share:
+            return result
         draws = self._stream.chances(block, Lane.JUMPS, BLOCK_STEPS)
         chance = np.minimum(activity * rate, 1.0)  # steps of history may be hours long
         at = np.flatnonzero(draws < chance)
         if len(at):
             # A number that is below the chance, divided by it, is a fresh one.
-            result[at] = normals(draws[at] / chance[at]) * (std * sqrt(shape.jump_share / rate))
+            mean = shape.jump_mean_bps / BPS * price_ticks
+            spread = sqrt(max(0.0, std * std * shape.jump_share / rate - mean * mean))
+            result[at] = normals(draws[at] / chance[at]) * spread + mean
         return result
 
     def _sides(self, state: State, quote: Ints, draws: Floats, usual: float) -> tuple[Ints, Ints]:

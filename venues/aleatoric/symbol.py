@@ -15,6 +15,7 @@ from venues.aleatoric.transforms import exp_of, first_order, quick_normals
 from venues.aleatoric.words import Floats, Ints, Lane, Marks, Stream
 
 CLOCKS, PRESSURES = 3, 2
+LATE_CHANCE_MIN = 1e-12  # a chance of zero divides nothing
 PROCESSES = CLOCKS + PRESSURES + 1  # and the facade
 FACTOR_STREAM = "factor:{cadence_ns}:{session}"  # symbols that step together share their market
 
@@ -121,22 +122,35 @@ class Reactor:
     def _block(self, start_ns: int, orders: Orders, size: Ints, books: Books) -> Block:
         """Let the orders take from the books shown before them, and put all side by side."""
         fills = self._fills(orders, size, books)
-        model = self.model
-        draws = self._stream.chances(self.state.block, Lane.STAMPS, 2 * BLOCK_STEPS).reshape(2, -1)
-        late = np.where(draws[1] < model.late_chance, draws[1] / model.late_chance, 0.0)
-        age = draws[0] * (2.0 * model.delay_ns) + late * model.late_ns
         return Block(
             index=self.state.block,
             start_ns=start_ns,
             ticks=books.ticks,
             lots=books.lots,
-            age_ns=age.astype(np.int64),
+            age_ns=self._ages(),
             trade_step=orders.step[fills.order],
             trade_ns=orders.offset_ns[fills.order],
             trade_ticks=fills.ticks,
             trade_lots=fills.lots,
             trade_sign=orders.sign[fills.order],
         )
+
+    def _ages(self) -> Ints:
+        """How old each book is when it arrives; never so old that stamps go back."""
+        state, model = self.state, self.model
+        draws = self._stream.chances(state.block, Lane.STAMPS, 2 * BLOCK_STEPS).reshape(2, -1)
+        late = np.where(draws[1] < model.late_chance, draws[1] / max(model.late_chance, LATE_CHANCE_MIN), 0.0)
+        ages = (draws[0] * (2.0 * model.delay_ns) + late * model.late_ns).astype(np.int64)
+        if model.latency_ns[1]:
+            low, high = model.latency_ns
+            ways = self._stream.chances(state.block, Lane.LATENCY, BLOCK_STEPS)
+            ages += low + (ways * (high - low)).astype(np.int64)
+        arrivals = (STEPS + 1) * model.cadence_ns
+        stamps = arrivals - ages
+        stamps[0] = max(int(stamps[0]), -state.age_ns)
+        ages = arrivals - np.maximum.accumulate(stamps)
+        state.age_ns = int(ages[-1])
+        return ages
 
     def _fills(self, orders: Orders, size: Ints, books: Books) -> Fills:
         """What the orders take. Those of the first step find the last book of the block before, if there was one."""

@@ -49,6 +49,7 @@ class Lane(IntEnum):
     FACTOR = 14
     PREMIUM = 15
     WIDTHS = 16
+    LATENCY = 17
 
 
 def stream_of(name: str) -> int:
