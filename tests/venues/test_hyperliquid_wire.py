@@ -3,12 +3,13 @@
 import gzip
 import json
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from venues.hyperliquid.wire import Bbo, Complaint, Other, Pong, Subscribed, decode
-from venues.market import Book, Level, Side, Trade
+from venues.hyperliquid.wire import AssetContext, Bbo, Candle, Complaint, Other, Pong, Subscribed, decode
+from venues.market import Bar, Book, Level, Side, Trade
 from venues.venue import VenueMisspoke
 
 WIRE = Path(__file__).resolve().parents[3] / "shared" / "data" / "wire"
@@ -61,11 +62,19 @@ def test_every_recorded_frame_is_read_as_it_is_written():
         seen[channel] += 1
         if channel in ("l2Book", "trades", "bbo"):
             assert read(heard) == told(frame), where
+        elif channel == "activeAssetCtx":
+            assert isinstance(heard, AssetContext), where
+            ctx = json.loads(frame)["data"]["ctx"]
+            assert str(heard.funding_rate) == ctx["funding"]
+            assert [heard.mark, heard.oracle, heard.mid] == [
+                float(ctx[f"{name}Px"]) for name in ("mark", "oracle", "mid")
+            ]
         else:
             assert isinstance(heard, Subscribed | Pong | Complaint | Other), where
     assert seen["l2Book"] >= 20
     assert seen["trades"] >= 5
     assert seen["bbo"] >= 3
+    assert seen["activeAssetCtx"] >= 1
 
 
 def test_a_book_keeps_its_order_and_its_times():
@@ -106,6 +115,30 @@ def test_the_side_of_a_trade_is_the_aggressors():
 def test_a_touch_may_lack_a_side(touch, bid, ask):
     heard = decode(f'{{"channel":"bbo","data":{{"coin":"BTC","time":5,"bbo":{touch}}}}}', NOW_NS)
     assert (heard.bid and heard.bid.price, heard.ask and heard.ask.price) == (bid, ask)
+
+
+def test_a_candle_is_a_bar_of_trades():
+    frame = (
+        b'{"channel":"candle","data":{"t":1684780200000,"T":1684780259999,"s":"kPEPE","i":"1m","o":"0.001538",'
+        b'"c":"0.00154","h":"0.001548","l":"0.001536","v":"308219489.0","n":430}}'
+    )
+    bar = Bar("kPEPE", 1684780200000_000_000, 60_000_000_000, 0.001538, 0.001548, 0.001536, 0.00154, 430)
+    assert decode(frame, NOW_NS) == Candle(bar, NOW_NS, 308219489.0)
+    with pytest.raises(VenueMisspoke, match="kPEPE ends at 1684780100000, before it begins"):
+        decode(frame.replace(b"1684780259999", b"1684780100000"), NOW_NS)
+
+
+@pytest.mark.parametrize("more", ["", ',"dayBaseVlm":"15.5"'])
+def test_the_context_of_an_asset_may_lack_a_book(more):
+    ctx = (
+        '"funding":"-0.00004863","openInterest":"0.0","prevDayPx":"0.0","dayNtlVlm":"0.0","premium":null,'
+        '"oraclePx":"0.1995","markPx":"0.19963","midPx":null,"impactPxs":null'
+    )
+    heard = decode(f'{{"channel":"activeAssetCtx","data":{{"coin":"MOODENG","ctx":{{{ctx}{more}}}}}}}', NOW_NS)
+    assert (heard.symbol, heard.mark, heard.oracle) == ("MOODENG", 0.19963, 0.1995)
+    assert heard.funding_rate == Decimal("-0.00004863")
+    assert (heard.mid, heard.premium, heard.impact_bid, heard.impact_ask) == (None, None, None, None)
+    assert heard.day_volume == (15.5 if more else 0.0)
 
 
 def test_what_is_not_market():

@@ -5,13 +5,14 @@ afterwards; the bounds of `Positive` then refuse what that would let in: nan, in
 read straight into a kind of `Level`, so a frame of 40 levels becomes a Book without touching them again.
 """
 
+from decimal import Decimal
 from typing import Annotated, Literal
 
-from msgspec import DecodeError, Meta, Struct, ValidationError
+from msgspec import DecodeError, Meta, Struct, ValidationError, field
 from msgspec.json import Decoder
 
 from supervisor.clock import NS_PER_MS
-from venues.market import Book, Level, Positive, Side, Trade
+from venues.market import PRICE_MAX, Bar, Book, Level, Positive, Side, Trade
 from venues.venue import VenueMisspoke
 
 GREETING = b"Websocket connection established."
@@ -22,6 +23,9 @@ SHOWN_MAX = 200
 
 Milliseconds = Annotated[int, Meta(gt=0, lt=10**13)]
 """A time since 1970; a number of 13 digits lasts until the year 2286, microseconds and nanoseconds are longer."""
+
+Amount = Annotated[float, Meta(ge=0, lt=PRICE_MAX * PRICE_MAX)]
+"""A volume or an interest: it may be nothing, and a day's turnover has more digits than a price."""
 
 SIDES = {"B": Side.BUY, "A": Side.SELL}
 """The aggressor's side, by the side of the book it stands on: bid or ask."""
@@ -42,6 +46,32 @@ class Bbo(Struct, frozen=True, gc=False):
     received_ns: int
     bid: Level | None
     ask: Level | None
+
+
+class Candle(Struct, frozen=True, gc=False):
+    """A bar of trades as it stands, sent again with each trade; `bar.books` counts trades here, the venue's `n`."""
+
+    bar: Bar
+    received_ns: int
+    volume: float
+
+
+class AssetContext(Struct, frozen=True, gc=False):
+    """What accounts of a perpetual are valued and charged at; None where a side of the book is empty."""
+
+    symbol: str
+    received_ns: int  # the frame has no time of its own
+    funding_rate: Decimal  # of this hour, as it stands
+    open_interest: float
+    mark: float
+    oracle: float
+    mid: float | None
+    premium: Decimal | None
+    impact_bid: float | None
+    impact_ask: float | None
+    day_open: float
+    day_notional_usd: float
+    day_volume: float
 
 
 class Subscribed(Struct, frozen=True):
@@ -68,7 +98,7 @@ class Other(Struct, frozen=True):
     channel: str
 
 
-Heard = Book | tuple[Trade, ...] | Bbo | Subscribed | Pong | Complaint | Other
+Heard = Book | tuple[Trade, ...] | Bbo | Candle | AssetContext | Subscribed | Pong | Complaint | Other
 
 
 class _Book(Struct, frozen=True, gc=False):
@@ -89,6 +119,36 @@ class _Bbo(Struct, frozen=True, gc=False):
     coin: str
     time: Milliseconds
     bbo: tuple[WireLevel | None, ...]
+
+
+class _Candle(Struct, frozen=True, gc=False):
+    start: Milliseconds = field(name="t")
+    last: Milliseconds = field(name="T")  # the bar's last millisecond
+    coin: str = field(name="s")
+    open: Positive = field(name="o")
+    close: Positive = field(name="c")
+    high: Positive = field(name="h")
+    low: Positive = field(name="l")
+    volume: Amount = field(name="v")
+    trades: int = field(name="n")
+
+
+class _Context(Struct, frozen=True, gc=False, rename="camel"):
+    funding: Decimal
+    open_interest: Amount
+    prev_day_px: Amount
+    day_ntl_vlm: Amount
+    oracle_px: Positive
+    mark_px: Positive
+    premium: Decimal | None = None
+    mid_px: Positive | None = None
+    impact_pxs: tuple[Positive, Positive] | None = None
+    day_base_vlm: Amount = 0.0  # since 2025
+
+
+class _CoinContext(Struct, frozen=True, gc=False):
+    coin: str
+    ctx: _Context
 
 
 class _Subscription(Struct, frozen=True):
@@ -113,6 +173,14 @@ class _BboFrame(Struct, frozen=True, gc=False, tag_field="channel", tag="bbo"):
     data: _Bbo
 
 
+class _CandleFrame(Struct, frozen=True, gc=False, tag_field="channel", tag="candle"):
+    data: _Candle
+
+
+class _ContextFrame(Struct, frozen=True, gc=False, tag_field="channel", tag="activeAssetCtx"):
+    data: _CoinContext
+
+
 class _SubscribedFrame(Struct, frozen=True, tag_field="channel", tag="subscriptionResponse"):
     data: _Subscribed
 
@@ -129,8 +197,10 @@ class _Envelope(Struct, frozen=True):
     channel: str
 
 
-_READ = {"l2Book", "trades", "bbo", "subscriptionResponse", "pong", "error"}
-_Frame = _BookFrame | _TradesFrame | _BboFrame | _SubscribedFrame | _PongFrame | _ErrorFrame
+_READ = {"l2Book", "trades", "bbo", "candle", "activeAssetCtx", "subscriptionResponse", "pong", "error"}
+_Frame = (
+    _BookFrame | _TradesFrame | _BboFrame | _CandleFrame | _ContextFrame | _SubscribedFrame | _PongFrame | _ErrorFrame
+)
 _frames = Decoder(_Frame, strict=False)
 _envelopes = Decoder(_Envelope)
 
@@ -160,12 +230,44 @@ def _decoded(heard: _Frame, received_ns: int) -> Heard:
         case _BboFrame(data=touch):
             bid, ask, *_ = (*touch.bbo, None, None)
             return Bbo(touch.coin, touch.time * NS_PER_MS, received_ns, bid, ask)
+        case _CandleFrame(data=candle):
+            return _candle(candle, received_ns)
+        case _ContextFrame(data=_CoinContext(coin, ctx)):
+            return _context(coin, ctx, received_ns)
         case _SubscribedFrame(data=answer):
             return Subscribed(answer.method, answer.subscription.type, answer.subscription.coin)
         case _ErrorFrame(data=text):
             return Complaint(text)
         case _:
             return Pong()
+
+
+def _candle(said: _Candle, received_ns: int) -> Candle:
+    """The length is told by the times: `i` would have to be looked up, and a month has none."""
+    start_ns, interval_ns = said.start * NS_PER_MS, (said.last + 1 - said.start) * NS_PER_MS
+    if interval_ns <= 0:
+        raise VenueMisspoke(f"candle: {said.coin} ends at {said.last}, before it begins at {said.start}")
+    bar = Bar(said.coin, start_ns, interval_ns, said.open, said.high, said.low, said.close, said.trades)
+    return Candle(bar, received_ns, said.volume)
+
+
+def _context(coin: str, said: _Context, received_ns: int) -> AssetContext:
+    impact_bid, impact_ask = said.impact_pxs or (None, None)
+    return AssetContext(
+        symbol=coin,
+        received_ns=received_ns,
+        funding_rate=said.funding,
+        open_interest=said.open_interest,
+        mark=said.mark_px,
+        oracle=said.oracle_px,
+        mid=said.mid_px,
+        premium=said.premium,
+        impact_bid=impact_bid,
+        impact_ask=impact_ask,
+        day_open=said.prev_day_px,
+        day_notional_usd=said.day_ntl_vlm,
+        day_volume=said.day_base_vlm,
+    )
 
 
 def _unread(frame: bytes | str, error: ValidationError) -> Other:

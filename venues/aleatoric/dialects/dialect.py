@@ -118,3 +118,15 @@ def due(at_ns: Ints, cadence_ns: int, every_ns: int) -> Ints:
     if every_ns <= cadence_ns:
         return np.arange(len(at_ns), dtype=np.int64)
     return np.flatnonzero(at_ns // every_ns != (at_ns - cadence_ns) // every_ns)
+
+
+def best(ticks: Ints, lots: Ints) -> tuple[Ints, Ints]:
+    """Prices and sizes of the best levels of both sides, (side, step) each; zero lots: the side is empty."""
+    at = (lots > 0).argmax(axis=2)[:, :, None]
+    return np.take_along_axis(ticks, at, 2)[:, :, 0], np.take_along_axis(lots, at, 2)[:, :, 0]
+
+
+def changed(touch: Ints, before: list[int]) -> Ints:
+    """The steps whose column of `touch` differs from the column before it; `before` is the last one already said."""
+    said = np.array(before, np.int64)[:, None] if before else touch[:, :1] - 1
+    return np.flatnonzero((touch != np.concatenate([said, touch[:, :-1]], axis=1)).any(axis=0))
