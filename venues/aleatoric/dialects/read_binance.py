@@ -301,8 +301,9 @@ class DepthBook:
     """One symbol's book, kept by the rule of Binance's documentation; a hole is a Gap, and holds all until a snapshot.
 
     Diffs are kept until the first snapshot. Those that end before it are stale. The first that is applied must span
-    it: spot U <= id + 1 <= u, USD-M U <= id <= u (or pu == id, which leaves nothing out either). Every later one must follow its predecessor: spot U == u + 1, USD-M
-    pu == u. What repeats a part of the book that is already there is stale at any time: sizes are absolute.
+    it: spot U <= id + 1 <= u, USD-M U <= id <= u (or pu == id, which leaves nothing out either). Every later one must
+    follow its predecessor: spot U == u + 1, USD-M pu == u. What repeats a part of the book that is already there is
+    stale at any time: sizes are absolute.
     """
 
     __slots__ = ("_begun", "applied", "builder", "futures", "held", "last_id", "stale")
