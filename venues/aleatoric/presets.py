@@ -166,3 +166,13 @@ PRESETS: dict[str, SymbolModel] = {
     ),
     "alpaca_equity": EQUITY,
 }
+
+SHAPES: dict[str, SymbolModel] = {
+    "large_tick": LARGE_TICK,
+    "large_tick_btc": PRESETS["hyperliquid_perp_btc"],
+    "large_tick_eth": PRESETS["hyperliquid_perp_eth"],
+    "small_tick": SMALL_TICK,
+    "spot": SPOT,
+    "equity": EQUITY,
+}
+"""Books as measured, by the names that manifests call them."""
