@@ -9,7 +9,7 @@ from heapq import heappop, heappush
 
 import numpy as np
 
-from venues.aleatoric.funding import FundingRate, funding
+from venues.aleatoric.funding.payments import FundingRate, funding
 from venues.aleatoric.history import history
 from venues.aleatoric.model import BLOCK_STEPS, SymbolModel
 from venues.aleatoric.symbol import Block, Reactor
@@ -178,5 +178,5 @@ class AleatoricMarket:
         return history(self.models[symbol], self.seed, self.start_ns, interval_ns, bars, self._is_open)
 
     def funding(self, at_ns: int) -> tuple[FundingRate, ...]:
-        """What every perpetual pays at the last full hour at or before a time."""
+        """What perpetuals pay at the last full hour at or before a time: those that settle at that hour."""
         return funding(self.models.values(), self.seed, at_ns)

@@ -13,6 +13,8 @@ CADENCE_NS = 550_000_000  # a book each 0.55 s, measured on Hyperliquid (1.81 sn
 YEAR_ALWAYS_S = 365 * 86_400  # a market that never closes
 YEAR_EQUITIES_S = 252 * 23_400  # 252 sessions of 6.5 h: an equity's volatility happens while it trades
 HOURS = 24
+PREMIUM_STD_BPS = 4.0  # most hours then pay plain interest, as those of Hyperliquid's majors do
+PREMIUM_TAU_H = 12.0
 LOTS_MAX = 1 << 50  # far inside what a float64 holds exactly
 
 GENERATOR_VERSION = 1
@@ -114,6 +116,8 @@ class SymbolModel(Struct, frozen=True, kw_only=True):
     perpetual: bool = True  # pays funding
     funding_venue: str = "hyperliquid"  # whose rule it pays funding by, if it is a perpetual: funding/rules.py
     funding_profile: str = "venue"  # today's rules, or "aleatoric": the seed's figures
+    premium_std_bps: float = PREMIUM_STD_BPS  # of the perpetual's premium over spot, at any time
+    premium_tau_h: float = PREMIUM_TAU_H  # how long a premium lasts
     delay_ns: int = 20_000_000  # from the venue's stamp to arrival, usually; evenly from zero to twice this
     late_chance: float = 0.12  # that a book comes later
     late_ns: int = 250_000_000  # by up to this
