@@ -1,0 +1,1 @@
+"""Alpaca: crypto spot and US shares."""
