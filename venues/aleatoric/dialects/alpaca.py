@@ -15,7 +15,7 @@ import numpy as np
 from msgspec import Struct, field, json, msgpack
 from msgspec.msgpack import Ext
 
-from venues.aleatoric.dialects.dialect import Candle, Frame, Mark, arrivals, best, changed, spoken
+from venues.aleatoric.dialects.dialect import Candle, Frame, Mark, arrivals, best, changed, shown_lots, spoken
 from venues.aleatoric.dialects.pieces import Pieces, bare
 from venues.aleatoric.model import SymbolModel
 from venues.aleatoric.symbol import Block
@@ -61,7 +61,7 @@ class _Speaker:
         steps, at_ns, stamps = self._rows(block)
         if not len(steps):
             return []
-        ticks, lots = best(block.ticks[:, steps], block.lots[:, steps])
+        ticks, lots = best(block.ticks[:, steps], shown_lots(block)[:, steps])
         said = np.concatenate([np.where(lots > 0, ticks, 0), lots])
         rows = changed(said, self.state.touch).tolist()
         self.state.touch = said[:, -1].tolist()
@@ -123,7 +123,7 @@ class AlpacaCryptoSpeaker(_Speaker):
     def books(self, block: Block) -> list[Frame]:
         """Order books: the whole book once, then what changed; nothing for a step in which nothing did."""
         steps, at_ns, stamps = self._rows(block)
-        ticks, lots = (part[:, steps].swapaxes(0, 1).tolist() for part in (block.ticks, block.lots))
+        ticks, lots = (part[:, steps].swapaxes(0, 1).tolist() for part in (block.ticks, shown_lots(block)))
         frames = []
         for at, stamp, prices, sizes in zip(at_ns, stamps, ticks, lots, strict=True):
             bids, asks = (_levels(*side) for side in zip(prices, sizes, strict=True))

@@ -9,8 +9,9 @@ Times: a frame arrives when its step ends, `start_ns + (step + 1) * cadence_ns`,
 the venue's own stamp inside it is `age_ns` older for a book, and the trade's own time for a trade. The trades of a step
 come before the book of that step.
 
-Rows that the venue does not show: `Block.silent`, where there is such a field, marks steps without any frame of a book;
-a level of zero lots is no level, and a side without levels is shown the way the venue shows an empty side.
+What the venue does not show: `Block.silent`, where a block has one, marks steps without any frame of a book (`spoken`);
+`Block.empty` marks sides that are shown without a level. In what `shown_lots` gives, a level of zero lots is no level,
+and a side without levels is said the way the venue says an empty side.
 """
 
 from collections.abc import Iterable
@@ -106,6 +107,12 @@ def spoken(block: Block) -> Ints:
     silent = getattr(block, "silent", None)
     steps = block.ticks.shape[1]
     return np.arange(steps, dtype=np.int64) if silent is None else np.flatnonzero(~np.asarray(silent, np.bool_))
+
+
+def shown_lots(block: Block) -> Ints:
+    """Sizes as they are shown, (side, step, level): zeros all over a side that is shown empty."""
+    empty = getattr(block, "empty", None)
+    return block.lots if empty is None else np.where(np.asarray(empty, np.bool_)[:, :, None], 0, block.lots)
 
 
 def arrivals(block: Block, cadence_ns: int, steps: Ints) -> Ints:

@@ -13,7 +13,7 @@ from math import isqrt
 import numpy as np
 from msgspec import Struct, field
 
-from venues.aleatoric.dialects.dialect import Candle, Frame, Mark, arrivals, best, changed, due, spoken
+from venues.aleatoric.dialects.dialect import Candle, Frame, Mark, arrivals, best, changed, due, shown_lots, spoken
 from venues.aleatoric.dialects.figures import Grid, amount_text, price_text
 from venues.aleatoric.dialects.pieces import Pieces, decimals_of, pointed
 from venues.aleatoric.model import SymbolModel
@@ -91,7 +91,7 @@ class HyperliquidSpeaker:
     def books(self, block: Block) -> list[Frame]:
         """l2Book: whole books, as deep and as often as the feed has them."""
         steps, at_ns, stamps = self._rows(block, self.feed.every_ns)
-        ticks, lots = block.ticks[:, steps, : self.feed.levels], block.lots[:, steps, : self.feed.levels]
+        ticks, lots = (part[:, steps, : self.feed.levels] for part in (block.ticks, shown_lots(block)))
         heads = [b'{"channel":"l2Book","data":{"coin":"%b","time":%d,"levels":[[' % (self._coin, ms) for ms in stamps]
         plain = (lots > 0).all(axis=(0, 2)) & (ticks.max(axis=(0, 2), initial=0) <= self._grid.ticks_plain_max)
         if plain.all():
@@ -119,7 +119,7 @@ class HyperliquidSpeaker:
         steps, at_ns, stamps = self._rows(block, 0)
         if not len(steps):
             return []
-        ticks, lots = self._touches(block.ticks[:, steps], block.lots[:, steps])
+        ticks, lots = self._touches(block.ticks[:, steps], shown_lots(block)[:, steps])
         said = np.concatenate([np.where(lots > 0, ticks, 0), lots])
         frames = []
         for row in changed(said, self.state.touch).tolist():
