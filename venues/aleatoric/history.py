@@ -30,7 +30,7 @@ def history(
         raise ValueError(f"history of {bars} bars of {interval_ns} ns: both must be above 0")
     cadence_ns = model.cadence_ns if interval_ns < NS_PER_DAY else interval_ns // STEPS_PER_LONG_BAR
     steps = max(1, interval_ns // cadence_ns)
-    past = msgspec.structs.replace(model, cadence_ns=cadence_ns, year_s=_year_s(model, interval_ns))
+    past = msgspec.structs.replace(model, cadence_ns=cadence_ns, year_s=_year_s(model, interval_ns), scenarios=())
     mids = _backwards(past, seed, bars * steps + 1, before_ns)
     over, under = model.price_fraction
     result: list[Bar] = []

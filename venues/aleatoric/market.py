@@ -13,7 +13,7 @@ from venues.aleatoric.funding.payments import FundingRate, funding
 from venues.aleatoric.history import history
 from venues.aleatoric.model import BLOCK_STEPS, SymbolModel
 from venues.aleatoric.symbol import Block, Reactor
-from venues.aleatoric.words import Ints, stream_of
+from venues.aleatoric.words import Ints, Marks, stream_of
 from venues.market import Bar, Book, Level, MarketEvent, Side, Trade
 
 ROWS_AT_ONCE = 32  # rows turned into Python numbers together: 0.2 ms of work, half a megabyte
@@ -33,7 +33,7 @@ class _Feed:
 
     __slots__ = (
         *("_ahead", "_ahead_row", "_block", "_books", "_cadence_ns", "_phase", "_price", "_reactor", "_row"),
-        *("_dense", "_pending", "_size", "_symbol", "_trade_row", "_trades", "_turn_row"),
+        *("_dense", "_pending", "_silent", "_size", "_symbol", "_trade_row", "_trades", "_turn_row"),
     )
 
     def __init__(self, model: SymbolModel, seed: int, start_ns: int) -> None:
@@ -45,6 +45,7 @@ class _Feed:
         self._phase, self._ahead_row = share % ROWS_AT_ONCE, BLOCK_STEPS // 2 + share % (BLOCK_STEPS // 2)
         self._ahead: Block | None = self._reactor.next_block(start_ns)
         self._block = self._ahead
+        self._silent: Marks | None = None
         self._row = self._turn_row = BLOCK_STEPS
         self._trade_row = _NEVER
         self._books: Iterator[tuple[list[float], list[float], list[float], list[float], int]] = iter(())
@@ -58,6 +59,9 @@ class _Feed:
         if self._row == self._trade_row:
             self._add_trades(now_ns, trades)
         bid, bid_size, ask, ask_size, age_ns = next(self._books)
+        if self._silent is not None and self._silent[self._row]:
+            self._row += 1
+            return
         bids, asks = tuple(map(Level, bid, bid_size)), tuple(map(Level, ask, ask_size))
         books.append(Book(self._symbol, now_ns - age_ns, now_ns, bids, asks))
         self._row += 1
@@ -66,7 +70,7 @@ class _Feed:
         """Get what the next rows need: a new block, the block ahead, Python numbers."""
         if self._row == BLOCK_STEPS:
             self._block, self._ahead = self._ahead or self._reactor.next_block(now_ns - self._cadence_ns), None
-            self._row = 0
+            self._row, self._silent = 0, self._block.silent
             self._start_trades()
         row = self._row
         if row == self._ahead_row:
@@ -85,6 +89,8 @@ class _Feed:
         block = self._block
         bid, ask = self._ladder(block.ticks[:, row:end])
         bid_size, ask_size = (block.lots[:, row:end] * self._size[0] / self._size[1]).tolist()
+        if block.empty is not None:
+            bid, ask = without(bid, block.empty[0, row:end]), without(ask, block.empty[1, row:end])
         return zip(bid, bid_size, ask, ask_size, block.age_ns[row:end].tolist(), strict=True)
 
     def _ladder(self, ticks: Ints) -> list[list[list[float]]]:
@@ -93,7 +99,8 @@ class _Feed:
             sides: list[list[list[float]]] = (ticks * self._price[0] / self._price[1]).tolist()
             return sides
         levels, best_bids, best_asks = ticks.shape[2], ticks[0, :, 0], ticks[1, :, 0]
-        low, high = int(best_bids.min()) - levels + 1, int(best_asks.max()) + levels - 1
+        # Of both sides: a damaged book is crossed.
+        low, high = int(ticks[:, :, 0].min()) - levels + 1, int(ticks[:, :, 0].max()) + levels - 1
         up = (np.arange(low, high + 1) * self._price[0] / self._price[1]).tolist()
         down = up[::-1]
         bids = [down[at : at + levels] for at in (high - best_bids).tolist()]
@@ -120,6 +127,11 @@ class _Feed:
             trade = next(self._trades, None)
         self._pending = trade
         self._trade_row = trade[0] if trade else _NEVER
+
+
+def without(side: list[list[float]], gone: Marks) -> list[list[float]]:
+    """The levels of a side at some rows, none where the side is gone."""
+    return [[] if missing else levels for levels, missing in zip(side, gone.tolist(), strict=True)]
 
 
 class AleatoricMarket:
@@ -150,11 +162,15 @@ class AleatoricMarket:
         self._spoke_ns = start_ns
 
     def next_batch(self) -> tuple[int, list[MarketEvent]] | None:
-        """The next instant at which anything happens, and all of it: trades first, then books. None: never again."""
+        """The next instant at which anything happens, and all of it: trades first, then books. None: never again.
+
+        While a scenario silences all that trade, the instants of their books come empty.
+        """
         while self._due:
             now_ns = self._due[0][0]
             trades: list[MarketEvent] = []
             books: list[MarketEvent] = []
+            stepped = False
             while self._due[0][0] == now_ns:
                 _, index = heappop(self._due)
                 cadence_ns, always, feeds = self._groups[index]
@@ -162,10 +178,11 @@ class AleatoricMarket:
                 if always or self._is_open(now_ns):
                     for feed in feeds:
                         feed.step(now_ns, trades, books)
+                    stepped = True
                 elif not self._is_open(now_ns + CLOSED_PROBE_NS):
                     wait_ns = max(1, CLOSED_PROBE_NS // cadence_ns) * cadence_ns
                 heappush(self._due, (now_ns + wait_ns, index))
-            if books:
+            if stepped:
                 self._spoke_ns = now_ns
                 trades += books
                 return now_ns, trades

@@ -7,6 +7,8 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from venues.aleatoric.scenarios import Scenario
+
 BLOCK_STEPS = 1024  # book steps in a block: about 9.4 minutes at Hyperliquid's cadence
 LEVELS = 20  # a side, what Hyperliquid's l2Book shows
 CADENCE_NS = 550_000_000  # a book each 0.55 s, measured on Hyperliquid (1.81 snapshots a second)
@@ -126,6 +128,7 @@ class SymbolModel(Struct, frozen=True, kw_only=True):
     price: PriceShape = PriceShape()
     book: BookShape = BookShape()
     flow: FlowShape = FlowShape()
+    scenarios: tuple[Scenario, ...] = ()  # what befalls it, on top of all this
 
     @property
     def ticks_deep(self) -> int:
@@ -171,3 +174,4 @@ class State(Struct, kw_only=True):
     age_ns: int = 0  # of the last book: stamps never go back
     child_ns: list[int] = field(default_factory=list)  # trades already decided, from the start of the block
     child_sign: list[int] = field(default_factory=list)
+    frozen: list[list[list[int]]] = field(default_factory=list)  # ticks and lots that a frozen feed goes on to show

@@ -44,8 +44,8 @@ class Pricer:
         self._floor = model.ticks_min
         self._follow = exp_of(-self._step_s / model.price.follow_s)
 
-    def path(self, state: State, shocks: Floats, activity: Floats, traded: Marks) -> Path:
-        """The prices of the block; moves what the state carries of them."""
+    def path(self, state: State, shocks: Floats, activity: Floats, traded: Marks, pushes: Ints | None = None) -> Path:
+        """The prices of the block; moves what the state carries of them. `pushes` are a scenario's, at each step."""
         shape = self._model.price
         std = self._step_ticks(state.latent >> FRACTION_BITS)
         usual = max(1.0, std / sqrt(shape.moves_per_step))
@@ -54,7 +54,7 @@ class Pricer:
         if shape.clock == "activity":
             diffusion = diffusion * np.sqrt(activity)
         drift = self._drift(activity, state.latent >> FRACTION_BITS)
-        latent = hidden(state.latent, diffusion + leaps + drift, self._floor * FRACTION)
+        latent = hidden(state.latent, diffusion + leaps + drift, self._floor * FRACTION, pushes)
         behind = smoothed(state, latent, self._follow)
         draws = self._stream.chances(state.block, Lane.MOVES, 2 * BLOCK_STEPS).reshape(2, -1)
         chance = shape.moves_per_step * np.sqrt(activity) * np.where(traded, 1.0 + shape.moves_trade_gain, 1.0)
@@ -108,9 +108,10 @@ class Pricer:
         return bid, low + model.book.spread_floor_ticks + whole(ask_lag) + backs[1]
 
 
-def hidden(start: int, changes: Floats, floor: int) -> Ints:
+def hidden(start: int, changes: Floats, floor: int, pushes: Ints | None = None) -> Ints:
     """The hidden price after each step from its changes in ticks; reflected at the floor, it stays positive."""
-    steps = np.cumsum(np.rint(changes * FRACTION).astype(np.int64))
+    parts = np.rint(changes * FRACTION).astype(np.int64)
+    steps = np.cumsum(parts if pushes is None else parts + pushes)
     result: Ints = floor + np.abs(start + steps - floor)
     return result
 

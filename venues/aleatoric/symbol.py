@@ -10,7 +10,9 @@ from venues.aleatoric.activity import NS_PER_S, STEPS, activity, bursts, intrada
 from venues.aleatoric.book import LOG_SPAN, UNITS, Ladder, lots_table
 from venues.aleatoric.flow import Arrivals, Books, Fills, Flow, Orders, walk
 from venues.aleatoric.model import BLOCK_STEPS, BookShape, State, SymbolModel
-from venues.aleatoric.prices import FRACTION, Path, Pricer
+from venues.aleatoric.prices import FRACTION, GAP_MAX, Path, Pricer
+from venues.aleatoric.scenario_books import publish, resize, stand_back
+from venues.aleatoric.scenario_knobs import Knobs, Schedule
 from venues.aleatoric.transforms import exp_of, first_order, quick_normals
 from venues.aleatoric.words import Floats, Ints, Lane, Marks, Stream
 
@@ -21,7 +23,10 @@ FACTOR_STREAM = "factor:{cadence_ns}:{session}"  # symbols that step together sh
 
 
 class Block(Struct):
-    """1024 steps of one symbol in whole ticks and lots. Arrays of books are (side, step, level), bids first."""
+    """1024 steps of one symbol in whole ticks and lots. Arrays of books are (side, step, level), bids first.
+
+    The books are the published ones; only where a scenario damages them are they not those that were traded on.
+    """
 
     index: int
     start_ns: int  # when its first step begins; the book of step i is there at start_ns + (i + 1) cadences
@@ -33,6 +38,8 @@ class Block(Struct):
     trade_ticks: Ints
     trade_lots: Ints
     trade_sign: Ints
+    silent: Marks | None = None  # (step,) of which nothing is published; its trades are left out already
+    empty: Marks | None = None  # (side, step) that are published without a level
 
 
 class Reactor:
@@ -48,40 +55,53 @@ class Reactor:
         taus = np.array([*model.clock.taus_s, *model.price.pressure_taus_s, model.book.facade_s])
         self._keeps = np.array([exp_of(-model.cadence_ns / NS_PER_S / tau) for tau in taus])
         self._gains = np.sqrt(1.0 - self._keeps * self._keeps)
+        self._schedule = Schedule(model.scenarios, model.cadence_ns)
         self._usual_lots = float(lots_table(model)[LOG_SPAN * UNITS]) * model.flow.size_over_touch
 
     def next_block(self, start_ns: int) -> Block:
         """The next 1024 steps; `start_ns` is when the first of them begins, for the profile of the day."""
         state = self.state
-        path, arrivals, rows = self._steps(start_ns)
+        knobs = self._schedule.knobs(state.block)
+        path, arrivals, rows = self._steps(start_ns, knobs)
         ticks = self._ladder.prices(path.bid, path.ask)
         shown, leaning = self._held(path, rows)
         lots = self._ladder.lots(state.block, ticks, leaning, shown).swapaxes(1, 2)
         ticks = ticks.swapaxes(1, 2)
+        if knobs:
+            lots = resize(knobs, lots)
         orders = self._flow.signs(state, arrivals, path.due)
         size = self._flow.sizes(state.block, orders, self._usual_lots, path.due)
         block = self._block(start_ns, orders, size, Books(ticks, lots))
+        if knobs:
+            damage(block, knobs, state)
         state.ticks, state.lots = ticks[:, -1].tolist(), lots[:, -1].tolist()
         state.block += 1
         return block
 
     def next_path(self, start_ns: int) -> Path:
         """The next 1024 steps of the price alone, for history: no queues and no trades."""
-        path, arrivals, _ = self._steps(start_ns)
+        path, arrivals, _ = self._steps(start_ns, self._schedule.knobs(self.state.block))
         self._flow.signs(self.state, arrivals, path.due)
         self.state.block += 1
         return path
 
-    def _steps(self, start_ns: int) -> tuple[Path, Arrivals, Floats]:
+    def _steps(self, start_ns: int, knobs: Knobs | None) -> tuple[Path, Arrivals, Floats]:
         """What decides the block: prices, arrivals, and the rows that the book leans on."""
         state, model = self.state, self.model
         shocks, rows = self._processes()
         gain, burst_steps = bursts(model.clock, self._stream, state.block, model.cadence_ns, state.burst_steps)
         clock = activity(model.clock, rows[:CLOCKS], intraday(model.clock, start_ns, model.cadence_ns), gain)
+        if knobs:
+            clock = clock * knobs.activity[1:]
         arrivals = self._flow.arrivals(state, clock)
         state.burst_steps = burst_steps
         traded = np.bincount(arrivals.step, minlength=BLOCK_STEPS)[:BLOCK_STEPS] > 0
-        return self._pricer.path(state, shocks, clock, traded), arrivals, rows[CLOCKS:]
+        if not knobs:
+            return self._pricer.path(state, shocks, clock, traded), arrivals, rows[CLOCKS:]
+        path = self._pricer.path(state, shocks, clock, traded, knobs.pushes(state.latent))
+        path.bid, path.ask = stand_back(model.book, knobs, path.bid, path.ask, model.ticks_deep)
+        path.gap, path.due = leaned(path.gap, knobs), leaned(path.due, knobs)
+        return path, arrivals, rows[CLOCKS:]
 
     def _processes(self) -> tuple[Floats, Floats]:
         """The hidden price's shocks and the carried processes (clocks, pressures, facade), all of unit variance."""
@@ -164,6 +184,28 @@ class Reactor:
         early = walk(side[:first], orders.step[:first], size[:first], last)
         pairs = zip(astuple(early), astuple(later), strict=True)
         return Fills(*(np.concatenate(pair) for pair in pairs))
+
+
+def leaned(gap: Floats, knobs: Knobs) -> Floats:
+    """The way that quotes still have to go, with what a scenario makes of it."""
+    return np.minimum(np.maximum(gap + knobs.lean[1:], -GAP_MAX), GAP_MAX)
+
+
+def damage(block: Block, knobs: Knobs, state: State) -> None:
+    """Publish of a block only what a scenario lets through.
+
+    Nobody takes from a side that is empty, and the first word after a silence is a book.
+    """
+    block.ticks, block.lots = publish(knobs, state, block.ticks, block.lots)
+    if knobs.empty[:, 1:].any():
+        block.empty = knobs.empty[:, 1:]
+    if knobs.silent[1:].any():
+        block.silent = knobs.silent[1:]
+    taken = (block.trade_sign > 0).astype(np.int64)
+    # Index 0 of a knob is the step before the block: trades take from the book before theirs.
+    told = ~((knobs.silent[1:] | knobs.silent[:-1])[block.trade_step] | knobs.empty[taken, block.trade_step])
+    for name in ("trade_step", "trade_ns", "trade_ticks", "trade_lots", "trade_sign"):
+        setattr(block, name, getattr(block, name)[told])
 
 
 def shared(own: Floats, market: Floats, share: float) -> Floats:

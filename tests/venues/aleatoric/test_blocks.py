@@ -19,6 +19,7 @@ from venues.aleatoric.symbol import Block, Reactor
 
 START_NS = 1_757_030_400_000_000_000
 SHARED = Path(__file__).resolve().parents[4] / "shared"
+GENERATED = ("ticks", "lots", "age_ns", "trade_step", "trade_ns", "trade_ticks", "trade_lots", "trade_sign")
 GOLDEN = {
     "hyperliquid_perp_btc": "64a438191d1784aaa1adc58b2a07428a7d63364fe9ed8db9d3cadd5a5ade32cb",
     "hyperliquid_perp_wlfi": "32a9efda9c10d1aa1ce7a49544ef68f871de8045ac8cf1420db5a65bebd690ad",
@@ -34,7 +35,7 @@ def blocks(reactor: Reactor, count: int) -> list[Block]:
 def digest(made: list[Block]) -> str:
     total = sha256()
     for block in made:
-        for name in block.__struct_fields__[2:]:
+        for name in GENERATED:
             total.update(np.ascontiguousarray(getattr(block, name), "<i8").tobytes())
     return total.hexdigest()
 
