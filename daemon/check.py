@@ -4,6 +4,7 @@ from config.profile import Profile, RiskLimits
 from daemon.configured import configure
 from daemon.lock import LOCK_NAME
 from daemon.options import Mode, RunOptions
+from daemon.scenarios import refuse_unknown
 
 DATA = {
     Mode.LIVE: "the real venue's market",
@@ -22,10 +23,12 @@ ORDERS = {
 def lines_of(options: RunOptions) -> list[str]:
     """The lines. Raises ConfigError for the first thing that is wrong."""
     configured = configure(options)
+    refuse_unknown(options.scenarios, configured.profiles)
     state = "in use before" if (options.data_dir / LOCK_NAME).exists() else "would be made"
     lines = [
         f"mode: {options.mode}",
         f"market data: {DATA[options.mode]}",
+        *(f"scenario: {one.text}" for one in options.scenarios),
         f"orders go to: {ORDERS[options.mode]}",
         f"data directory: {options.data_dir} ({state})",
         f"configuration file: {options.config or 'none, the packaged values hold'}",

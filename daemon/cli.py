@@ -4,7 +4,7 @@ Nothing heavy is imported here: a command loads what it needs when it runs, so `
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from daemon.commands_ledger import ledger
 from daemon.commands_logs import logs
 from daemon.options import Mode, RunOptions
 from daemon.terminal import AsJson, DataDir, finish, json_text
+
+if TYPE_CHECKING:
+    from daemon.scenarios import AskedScenario
 
 app = typer.Typer(
     help="A daemon that trades order-book imbalance around the clock on one machine.",
@@ -38,6 +41,10 @@ Symbols = Annotated[str, typer.Option(metavar="BTC,ETH", help="Only these, as th
 BarLength = Annotated[str, typer.Option("--bar", metavar="60s", help="Length of a bar, over the profile's.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Lines instead of the live view.")]
 Record = Annotated[bool, typer.Option("--record", help="Keep every book and trade in the data directory, to replay.")]
+Scenarios = Annotated[
+    list[str] | None,
+    typer.Option("--scenario", metavar="[SYMBOLS:]KIND@TIME", help="Synthetic only, repeatable: BTC:gap@10m,for=2m"),
+]
 Recordings = Annotated[list[Path], typer.Argument(metavar="FILE|FOLDER|RECORDING...", help="Played in order.")]
 
 
@@ -62,6 +69,15 @@ def asked(
     )
 
 
+def befalling(texts: list[str] | None) -> "tuple[AskedScenario, ...]":
+    """What a synthetic market is to be told."""
+    if not texts:
+        return ()
+    from daemon.scenarios import parse_scenarios
+
+    return parse_scenarios(texts)
+
+
 @app.command(epilog="Example: obid run --mode synthetic --engine perps --seed 7 --for 24h --speed max")
 def run(
     mode: ModeName = Mode.SYNTHETIC.value,
@@ -73,6 +89,7 @@ def run(
     data_dir: DataDir = None,
     symbols: Symbols = "",
     bar: BarLength = "",
+    scenario: Scenarios = None,
     record: Record = False,
     plain: Plain = False,
     as_json: AsJson = False,
@@ -85,7 +102,8 @@ def run(
         base = asked(options.parse_mode(mode), engine, seed, config, data_dir, symbols, bar)
         for_ns = options.parse_duration_ns(for_) if for_ else None
         pace = options.parse_speed(speed)
-        whole = replace(base, for_ns=for_ns, speed=pace, record=record, plain=plain, json=as_json)
+        befalls = befalling(scenario)
+        whole = replace(base, for_ns=for_ns, speed=pace, scenarios=befalls, record=record, plain=plain, json=as_json)
         options.check_together(whole)
         from daemon.run import run as run_daemon
 
@@ -129,15 +147,19 @@ def check(
     data_dir: DataDir = None,
     symbols: Symbols = "",
     bar: BarLength = "",
+    scenario: Scenarios = None,
     as_json: AsJson = False,
 ) -> None:
     """Validate the configuration and say, line by line, what would run. Starts nothing."""
 
     def work() -> int:
+        from dataclasses import replace
+
         base = asked(options.parse_mode(mode), engine, options.SEED_DEFAULT, config, data_dir, symbols, bar)
+        whole = options.check_together(replace(base, scenarios=befalling(scenario)))
         from daemon.check import lines_of
 
-        lines = lines_of(base)
+        lines = lines_of(whole)
         typer.echo(json_text(lines) if as_json else "\n".join(lines))
         return 0
 

@@ -1,6 +1,8 @@
 """Modes: which venue stands behind the graph. The graph itself is the same in all of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec.structs import replace
 
 from actors.ledger import LedgerMind
 from config.errors import ConfigError
@@ -9,6 +11,7 @@ from config.sessions import load_sessions
 from config.universe import load_universe
 from daemon.markets import instrument_of, model_of
 from daemon.options import Mode, RunOptions
+from daemon.scenarios import AskedScenario, scenarios_of
 from risk.ledger.postings import Deposit
 from risk.money import to_minor
 from risk.session import SessionCalendar, is_open
@@ -82,12 +85,14 @@ Source = Callable[[Profile, int], MarketSource]
 """An engine's market from a time on."""
 
 
-def synthetic_source(seed: int, calendar: SessionCalendar) -> Source:
+def synthetic_source(seed: int, calendar: SessionCalendar, scenarios: Sequence[AskedScenario] = ()) -> Source:
     """Aleatoric's market of an engine's symbols; equities stand still outside their session."""
 
     def source(profile: Profile, start_ns: int) -> MarketSource:
         known = load_universe(profile.engine)
-        models = [model_of(known[symbol]) for symbol in profile.symbols]
+        models = [
+            replace(model_of(known[symbol]), scenarios=scenarios_of(symbol, scenarios)) for symbol in profile.symbols
+        ]
         return AleatoricMarket(models, seed, start_ns, lambda at_ns: is_open("us_equities", at_ns, calendar))
 
     return source

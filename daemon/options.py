@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from config.places import default_data_dir
 from daemon.errors import BadInput
+
+if TYPE_CHECKING:  # reading a scenario needs more than `obid ctl` has time for
+    from daemon.scenarios import AskedScenario
 
 NS_PER_S = 1_000_000_000
 UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -59,6 +63,7 @@ class RunOptions:
     plain: bool = False
     json: bool = False  # the end summary as one JSON object, its last line still the digest
     record: bool = False  # keep every book and trade, for `obid replay`
+    scenarios: "tuple[AskedScenario, ...]" = ()  # synthetic: what befalls the market
     recordings: tuple[Path, ...] = ()  # replay: files, folders and recordings, in the order given
 
     @property
@@ -163,6 +168,9 @@ def check_together(options: RunOptions) -> RunOptions:
     if options.speed != 1.0 and options.mode not in (Mode.SYNTHETIC, Mode.REPLAY):
         speed = "max" if options.speed is None else f"{options.speed:g}"
         raise BadInput("--speed", speed, f"a {options.mode} market keeps its own time, only synthetic can run faster")
+    if options.scenarios and options.mode is not Mode.SYNTHETIC:
+        right = f"a {options.mode} market is as it comes, only a synthetic one can be told what befalls it"
+        raise BadInput("--scenario", options.scenarios[0].text, right)
     missing = [path for path in options.recordings if not path.exists()]
     if missing:
         raise BadInput("FILE", missing[0], "no such file or folder")

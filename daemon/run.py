@@ -14,6 +14,7 @@ from daemon.configured import Configured, configure
 from daemon.errors import BadInput, Failed
 from daemon.lock import DataDirLock
 from daemon.options import JOURNAL_NAME, Mode, RunOptions
+from daemon.scenarios import refuse_unknown
 from daemon.session import Market, Session
 from risk.ledger.postings import LedgerUnbalanced
 from supervisor.clock import NS_PER_S, Clock
@@ -31,6 +32,7 @@ MINUTE_NS = 60 * NS_PER_S
 def run(options: RunOptions) -> int:
     """`obid run`: trade until stopped; returns the exit code."""
     configured = configure(options)
+    refuse_unknown(options.scenarios, configured.profiles)
     modes.refuse_missing(options, configured.profiles)
     instruments = {engine: modes.universe(profile) for engine, profile in configured.profiles.items()}
     with DataDirLock(options.data_dir) as lock:
@@ -39,7 +41,7 @@ def run(options: RunOptions) -> int:
         epoch_ns = now_ns()
         if options.mode is Mode.SYNTHETIC:
             epoch_ns = max(modes.SYNTHETIC_START_NS if options.virtual else epoch_ns, next_minute(opening.last_ns))
-        source = modes.synthetic_source(options.seed, modes.session_calendar())
+        source = modes.synthetic_source(options.seed, modes.session_calendar(), options.scenarios)
 
         def venue(profile: Profile, clock: Clock) -> Venue:
             if options.mode in modes.REAL:

@@ -97,7 +97,15 @@ class Session:
 
     async def _live(self, clock: Clock, log: Log) -> int:
         started = self._note_start(clock)
-        log.info("run_started", mode=started.mode, seed=started.seed, version=started.version, engines=started.engines)
+        befalls = {"scenarios": [one.text for one in self.options.scenarios]} if self.options.scenarios else {}
+        log.info(
+            "run_started",
+            mode=started.mode,
+            seed=started.seed,
+            version=started.version,
+            engines=started.engines,
+            **befalls,
+        )
         engines = self._engines(clock)
         board = Board(
             {e: part.instruments for e, part in engines.items()}, {e: p.venue.name for e, p in engines.items()}

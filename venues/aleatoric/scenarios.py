@@ -208,7 +208,7 @@ def parse_scenario(text: str) -> Scenario:
         named[name] = value
     size = named.get("size")
     if size is not None and not _NUMBER.fullmatch(size):
-        _refuse("size", size, "a plain number, not below 0")
+        _refuse("size", size, "a plain number as 0.05")
     for_s = _seconds("for", named["for"]) if "for" in named else 0.0
     if "for" in named and not for_s:
         _refuse("for", named["for"], "must be more than nothing")
