@@ -72,6 +72,12 @@ class Mark(Struct, frozen=True, kw_only=True):
     impact_ask: float | None = None
     funding_rate_max: Decimal | None = None
     funding_rate_min: Decimal | None = None
+    bid: float | None = None  # the touch, where a venue says it in the same frame; None: the side is empty
+    bid_size: float | None = None
+    ask: float | None = None
+    ask_size: float | None = None
+    last_size: float = 0.0
+    hour_open: float | None = None  # price 1 h ago
 
 
 class Speaker(Protocol):

@@ -24,6 +24,16 @@ Milliseconds = Annotated[int, Meta(gt=0, lt=10**13)]
 Id = Annotated[int, Meta(ge=0, lt=ID_MAX)]
 Rate = Annotated[float, Meta(gt=-RATE_MAX, lt=RATE_MAX)]
 
+NUMBER = r"[0-9]{1,12}(\.[0-9]{1,20})?"
+PriceText = Annotated[str, Meta(pattern=rf"^(?!0+(\.0+)?$){NUMBER}$")]
+"""A price whose text matters, because a checksum is over it."""
+SizeText = Annotated[str, Meta(pattern=rf"^{NUMBER}$")]
+MaybeText = Annotated[str, Meta(pattern=rf"^({NUMBER})?$")]
+"""A price or a size, or nothing where the venue has none."""
+MaybeRateText = Annotated[str, Meta(pattern=rf"^(-?{NUMBER})?$")]
+"""A rate of any sign, or nothing where the venue has none."""
+CountText = Annotated[str, Meta(pattern=r"^[0-9]{1,9}$")]
+
 T = TypeVar("T")
 
 
