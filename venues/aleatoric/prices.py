@@ -31,6 +31,16 @@ class Path(Struct):
     gap: Floats  # the way the quotes still have to go, in usual moves
     due: Floats  # the same as takers find it, before the quotes of the step
     moved: Marks
+    latent: Ints  # the hidden price, in ticks / 2^16
+    leapt: Marks  # where it jumped
+
+
+class Lead(Struct):
+    """A hidden price that a symbol goes with instead of making its own: a perpetual with its spot."""
+
+    latent: Ints  # after each step of a block, in ticks / 2^16 of the symbol that follows
+    leapt: Marks  # where it jumped
+    shocks: Floats  # of unit variance, that moved it
 
 
 class Pricer:
@@ -44,8 +54,19 @@ class Pricer:
         self._floor = model.ticks_min
         self._follow = exp_of(-self._step_s / model.price.follow_s)
 
-    def path(self, state: State, shocks: Floats, activity: Floats, traded: Marks, pushes: Ints | None = None) -> Path:
-        """The prices of the block; moves what the state carries of them. `pushes` are a scenario's, at each step."""
+    def path(
+        self,
+        state: State,
+        shocks: Floats,
+        activity: Floats,
+        traded: Marks,
+        pushes: Ints | None = None,
+        lead: Lead | None = None,
+    ) -> Path:
+        """The prices of the block; moves what the state carries of them.
+
+        `pushes` are a scenario's, at each step. A lead takes the place of the symbol's own hidden price, pushed or not.
+        """
         shape = self._model.price
         std = self._step_ticks(state.latent >> FRACTION_BITS)
         usual = max(1.0, std / sqrt(shape.moves_per_step))
@@ -55,14 +76,18 @@ class Pricer:
             diffusion = diffusion * np.sqrt(activity)
         drift = self._drift(activity, state.latent >> FRACTION_BITS)
         latent = hidden(state.latent, diffusion + leaps + drift, self._floor * FRACTION, pushes)
+        leapt = leaps != 0.0
+        if lead is not None:
+            latent, leapt = np.maximum(lead.latent, self._floor * FRACTION), lead.leapt
         behind = smoothed(state, latent, self._follow)
         draws = self._stream.chances(state.block, Lane.MOVES, 2 * BLOCK_STEPS).reshape(2, -1)
         chance = shape.moves_per_step * np.sqrt(activity) * np.where(traded, 1.0 + shape.moves_trade_gain, 1.0)
         chance *= 1.0 + np.abs(behind) * (shape.moves_stress_gain / usual)
-        quote = quotes(state.quote, latent, behind, (draws[0] < chance) | (leaps != 0.0))
+        quote = quotes(state.quote, latent, behind, (draws[0] < chance) | leapt)
         bid, ask = self._sides(state, quote, draws[1], usual)
         before = np.concatenate([[state.quote], quote[:-1]])
-        path = Path(bid, ask, gaps(latent, quote, usual), gaps(latent, before, usual), quote != before)
+        ahead = gaps(latent, quote, usual), gaps(latent, before, usual)
+        path = Path(bid, ask, *ahead, moved=quote != before, latent=latent, leapt=leapt)
         state.latent, state.quote, state.aim = int(latent[-1]), int(quote[-1]), float(behind[-1])
         return path
 

@@ -10,7 +10,7 @@ from venues.aleatoric.activity import NS_PER_S, STEPS, activity, bursts, intrada
 from venues.aleatoric.book import LOG_SPAN, UNITS, Ladder, lots_table
 from venues.aleatoric.flow import Arrivals, Books, Fills, Flow, Orders, walk
 from venues.aleatoric.model import BLOCK_STEPS, BookShape, State, SymbolModel
-from venues.aleatoric.prices import FRACTION, GAP_MAX, Path, Pricer
+from venues.aleatoric.prices import FRACTION, GAP_MAX, Lead, Path, Pricer
 from venues.aleatoric.scenario_books import publish, resize, stand_back
 from venues.aleatoric.scenario_knobs import Knobs, Schedule
 from venues.aleatoric.transforms import exp_of, first_order, quick_normals
@@ -56,13 +56,18 @@ class Reactor:
         self._keeps = np.array([exp_of(-model.cadence_ns / NS_PER_S / tau) for tau in taus])
         self._gains = np.sqrt(1.0 - self._keeps * self._keeps)
         self._schedule = Schedule(model.scenarios, model.cadence_ns)
+        self.lead: Lead | None = None
+        """How the hidden price went in the last block, for a symbol that goes with it."""
         self._usual_lots = float(lots_table(model)[LOG_SPAN * UNITS]) * model.flow.size_over_touch
 
-    def next_block(self, start_ns: int) -> Block:
-        """The next 1024 steps; `start_ns` is when the first of them begins, for the profile of the day."""
+    def next_block(self, start_ns: int, lead: Lead | None = None) -> Block:
+        """The next 1024 steps; `start_ns` is when the first of them begins, for the profile of the day.
+
+        A symbol that goes with another is given the other's lead over the same steps.
+        """
         state = self.state
         knobs = self._schedule.knobs(state.block)
-        path, arrivals, rows = self._steps(start_ns, knobs)
+        path, arrivals, rows = self._steps(start_ns, knobs, lead)
         ticks = self._ladder.prices(path.bid, path.ask)
         shown, leaning = self._held(path, rows)
         lots = self._ladder.lots(state.block, ticks, leaning, shown).swapaxes(1, 2)
@@ -85,10 +90,10 @@ class Reactor:
         self.state.block += 1
         return path
 
-    def _steps(self, start_ns: int, knobs: Knobs | None) -> tuple[Path, Arrivals, Floats]:
+    def _steps(self, start_ns: int, knobs: Knobs | None, lead: Lead | None = None) -> tuple[Path, Arrivals, Floats]:
         """What decides the block: prices, arrivals, and the rows that the book leans on."""
         state, model = self.state, self.model
-        shocks, rows = self._processes()
+        shocks, rows = self._processes(lead)
         gain, burst_steps = bursts(model.clock, self._stream, state.block, model.cadence_ns, state.burst_steps)
         clock = activity(model.clock, rows[:CLOCKS], intraday(model.clock, start_ns, model.cadence_ns), gain)
         if knobs:
@@ -96,21 +101,23 @@ class Reactor:
         arrivals = self._flow.arrivals(state, clock)
         state.burst_steps = burst_steps
         traded = np.bincount(arrivals.step, minlength=BLOCK_STEPS)[:BLOCK_STEPS] > 0
+        pushes = knobs.pushes(state.latent) if knobs else None
+        path = self._pricer.path(state, shocks, clock, traded, pushes, lead)
+        self.lead = Lead(path.latent, path.leapt, shocks)
         if not knobs:
-            return self._pricer.path(state, shocks, clock, traded), arrivals, rows[CLOCKS:]
-        path = self._pricer.path(state, shocks, clock, traded, knobs.pushes(state.latent))
+            return path, arrivals, rows[CLOCKS:]
         path.bid, path.ask = stand_back(model.book, knobs, path.bid, path.ask, model.ticks_deep)
         path.gap, path.due = leaned(path.gap, knobs), leaned(path.due, knobs)
         return path, arrivals, rows[CLOCKS:]
 
-    def _processes(self) -> tuple[Floats, Floats]:
+    def _processes(self, lead: Lead | None) -> tuple[Floats, Floats]:
         """The hidden price's shocks and the carried processes (clocks, pressures, facade), all of unit variance."""
         state, price, clock = self.state, self.model.price, self.model.clock
         own = self._stream.shorts(state.block, Lane.SHOCKS, (PROCESSES + 1) * BLOCK_STEPS)
         noises = quick_normals(own).reshape(-1, BLOCK_STEPS)
         market = self._factor.shorts(state.block, Lane.FACTOR, (CLOCKS + 1) * BLOCK_STEPS)
         factors = quick_normals(market).reshape(-1, BLOCK_STEPS)
-        shocks = shared(noises[-1], factors[-1], price.factor_share)
+        shocks = shared(noises[-1], factors[-1], price.factor_share) if lead is None else lead.shocks
         noises[:CLOCKS] = shared(noises[:CLOCKS], factors[:CLOCKS], clock.factor_share)
         pressures = noises[CLOCKS : CLOCKS + PRESSURES]
         pressures *= sqrt(1.0 - price.pressure_informed * price.pressure_informed)
