@@ -1,5 +1,7 @@
 """Scenarios in the books: each shows what its name says when it says so, nothing before, nothing damaged after."""
 
+from hashlib import sha256
+
 import msgspec
 import numpy as np
 import pytest
@@ -275,6 +277,28 @@ def test_a_block_without_a_scenario_has_no_knobs():
     schedule = Schedule((Scenario("trend", 2000.0, 100.0), Scenario("gap", 4097.0, 1024.0)), NS_PER_S)
     assert [block for block in range(12) if schedule.knobs(block)] == [1, 2, 4, 5]
     assert Schedule((), NS_PER_S).knobs(0) is None
+
+
+def test_knobs_are_what_they_always_were():
+    """Whatever is done to the model: the same bits on every machine, and no other shapes without a reason."""
+    schedule = Schedule([Scenario(kind, 100.0 + 37.0 * at, 700.0) for at, kind in enumerate(KINDS)], 550_000_000)
+    total = sha256()
+    for block in range(3):
+        knobs = schedule.knobs(block)
+        for name in knobs.__struct_fields__:
+            total.update(np.ascontiguousarray(getattr(knobs, name)).tobytes())
+    assert total.hexdigest() == ""
+
+
+@pytest.mark.parametrize("kind", ["flash_crash", "macro_print", "liquidity_void", "trend"])
+def test_a_path_alone_is_the_path_of_the_blocks(kind):
+    model = replace(PRESETS[SMALL], scenarios=(Scenario(kind, 300.0, 500.0),))
+    with_books, alone = (Reactor(model, seed=5) for _ in range(2))
+    for block in range(2):
+        start_ns = START_NS + block * BLOCK_STEPS * model.cadence_ns
+        made, path = with_books.next_block(start_ns), alone.next_path(start_ns)
+        assert (path.bid == made.ticks[0, :, 0]).all()
+        assert (path.ask == made.ticks[1, :, 0]).all()
 
 
 @pytest.mark.parametrize("cadence_ns", [NS_PER_S, 550_000_000])
