@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from supervisor.virtual import run_virtual
 from tests.venues.builders import BUY, CASH_MINOR, FEES, IOC, PERP, SELL, book, order
 from venues.aleatoric.funding.figures import rule_of
-from venues.aleatoric.funding.payments import funding, period_at
+from venues.aleatoric.funding.payments import funding, last_settled, period_at, predicted
 from venues.aleatoric.funding.premium import PremiumPath
 from venues.aleatoric.funding.rules import Contract, average_of, rate_of
 from venues.aleatoric.funding.schedule import next_funding_ns, periods, settlement_ns, shortened_h
@@ -131,8 +131,25 @@ def test_a_wild_day_escalates_and_its_settlements_are_the_same_in_any_order(venu
     assert {(two - one) // HOUR_NS for one, two in pairwise(paid)} >= {8, 1}
     for at_ns in range(MIDNIGHT_NS + 1, MIDNIGHT_NS + DAY_NS, HOUR_NS // 3):
         period = period_at(model, 7, at_ns)
-        assert period.start_ns < at_ns <= period.end_ns
-        assert period.end_ns == next(hour for hour in paid if hour >= at_ns)
+        assert period.start_ns <= at_ns < period.end_ns
+        assert period.end_ns == next(hour for hour in paid if hour > at_ns)
+        before = last_settled(model, 7, at_ns)
+        assert before.end_ns == period.start_ns
+        assert before.end_ns == MIDNIGHT_NS or before.rate == forwards[before.end_ns][0].rate
+
+
+@pytest.mark.parametrize("venue", ["hyperliquid", "binance", "okx", "bybit", "sgx"])
+def test_a_predicted_rate_becomes_the_one_that_is_paid(venue):
+    model, rule = replace(ON[venue], premium_std_bps=20.0), rule_of(venue)
+    end_ns = MIDNIGHT_NS + rule.interval_h * HOUR_NS
+    (paid,) = funding([model], 7, end_ns)
+    first, last = predicted(model, 7, MIDNIGHT_NS), predicted(model, 7, end_ns - 1)
+    assert {first.end_ns, last.end_ns} == {end_ns}
+    gaps = [abs(one.premium - paid.premium) for one in (first, last)]
+    assert gaps[1] < D("0.00001") < gaps[0]
+    assert abs(last.rate - paid.rate) < D("0.00001")
+    newest = PremiumPath(7, "BTC", 20.0).at(MIDNIGHT_NS)
+    assert (first.premium == newest) == (venue != "okx")  # OKX looks back over the interval before
 
 
 def test_the_models_premium_is_the_one_that_is_averaged():

@@ -53,11 +53,13 @@ _VENUE = (
     FundingRule(
         exchange="okx",
         profile="venue",
-        note="OKX help 360053909272, as of 2026-06-03: premium each minute, divided by 8/N, capped per contract (BTC "
+        note="OKX help 360053909272, as of 2026-06-03: premium each minute (shown over the "
+        "last N hours), divided by 8/N, capped per contract (BTC "
         "0.375 %, others up to 3 %). Since 2026-04-14 a rate at its cap shortens the interval by one step.",
         intervals_h=ALL_INTERVALS_H,
         shortens_to_h=SHORTER_H,
         sample_s=60,
+        trails=True,
         divides=True,
         dead_band=DEAD_BAND,
         cap_soft=D("0.00375"),

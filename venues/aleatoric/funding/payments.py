@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from venues.aleatoric.funding.figures import rule_of
 from venues.aleatoric.funding.premium import PremiumPath, path_of
-from venues.aleatoric.funding.rules import Weights, average_of
-from venues.aleatoric.funding.schedule import NS_PER_DAY, NS_PER_HOUR, Period, next_funding_ns, periods
+from venues.aleatoric.funding.rules import Weights, average_of, rate_of
+from venues.aleatoric.funding.schedule import NS_PER_DAY, NS_PER_HOUR, Period, periods
 from venues.aleatoric.model import SymbolModel
 
 SETTLED_KEPT = 4096  # two days of 28 coins by the hour, and more
@@ -31,18 +31,34 @@ def _average(path: PremiumPath, sample_s: int, weights: Weights, start_ns: int, 
 
 
 def period_at(model: SymbolModel, seed: int, at_ns: int) -> Period:
-    """The interval that a time is in, the settlement at its end included; with what it will have paid."""
+    """The interval that a time is in, start included: `end_ns` is the next funding time, `rate` is paid then."""
     rule = rule_of(model.funding_venue, model.funding_profile)
     path = path_of(seed, model.symbol, model.premium_std_bps, model.premium_tau_h)
 
     def averages(start_ns: int, end_ns: int) -> Decimal:
         return _average(path, rule.sample_s, rule.weights, start_ns, end_ns)
 
-    if rule.shortens_to_h:
-        start_ns = (at_ns - 1) // NS_PER_DAY * NS_PER_DAY
-    else:
-        start_ns = next_funding_ns(at_ns - 1, rule.interval_h) - rule.interval_h * NS_PER_HOUR
-    return next(period for period in periods(rule, averages, start_ns) if period.end_ns >= at_ns)
+    # Where intervals shorten, one has to be walked to from midnight.
+    span_ns = NS_PER_DAY if rule.shortens_to_h else rule.interval_h * NS_PER_HOUR
+    return next(period for period in periods(rule, averages, at_ns // span_ns * span_ns) if period.end_ns > at_ns)
+
+
+def last_settled(model: SymbolModel, seed: int, at_ns: int) -> Period:
+    """The interval whose settlement is the last at or before a time: its rate is the last funding rate."""
+    return period_at(model, seed, period_at(model, seed, at_ns).start_ns - 1)
+
+
+def predicted(model: SymbolModel, seed: int, at_ns: int) -> Period:
+    """The interval that a time is in with what it would pay if it ended now, as venues show it before a settlement.
+
+    The premium is the average so far (OKX: of the last hours); before the first sample it is the newest before that.
+    """
+    rule, now = rule_of(model.funding_venue, model.funding_profile), period_at(model, seed, at_ns)
+    path = path_of(seed, model.symbol, model.premium_std_bps, model.premium_tau_h)
+    start_ns = at_ns - now.interval_h * NS_PER_HOUR if rule.trails else now.start_ns
+    samples = path.samples(start_ns, at_ns, rule.sample_s)
+    premium = average_of(samples, rule.weights) if len(samples) else path.at(at_ns)
+    return Period(now.start_ns, now.end_ns, now.interval_h, premium, rate_of(rule, premium, now.interval_h))
 
 
 def funding(models: Iterable[SymbolModel], seed: int, at_ns: int) -> tuple[FundingRate, ...]:
@@ -52,6 +68,6 @@ def funding(models: Iterable[SymbolModel], seed: int, at_ns: int) -> tuple[Fundi
     for model in models:
         if not model.perpetual or not rule_of(model.funding_venue, model.funding_profile).pays:
             continue
-        if (period := period_at(model, seed, hour_ns)).end_ns == hour_ns:
+        if (period := period_at(model, seed, hour_ns - 1)).end_ns == hour_ns:
             rates.append(FundingRate(model.symbol, hour_ns, period.rate, period.premium))
     return tuple(rates)

@@ -40,6 +40,7 @@ class FundingRule(Struct, frozen=True, kw_only=True):
     # the average premium
     sample_s: int = 5
     weights: Weights = "even"  # "rising": 1 for the first sample to n for the last
+    trails: bool = False  # a predicted rate averages the last hours instead of the interval so far
     # the rate
     interest: Decimal = Decimal("0.0001")  # for eight hours
     interest_scales: bool = False  # to the interval's hours
