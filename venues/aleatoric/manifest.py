@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 
 from config.errors import ConfigError
 from venues.aleatoric.model import GENERATOR_VERSION, LEVELS
+from venues.aleatoric.scenarios import Scenario
 
 START_MS = 1_767_571_200_000
 """2026-01-05 00:00 UTC, a Monday: where a run starts that does not say."""
@@ -172,6 +173,9 @@ class SimulationManifest(Struct, frozen=True, kw_only=True, forbid_unknown_field
     basis_target_bps: Annotated[float, says("What it reverts to, with the sign of funding.", "bps", ge=0, le=100)] = 2.0
     spot_trade_share: Annotated[Share, says("Of a pair's spot events come from trades.", "share")] = 0.7
 
+    # On purpose
+    scenarios: Annotated[tuple[Scenario, ...], says("What befalls it, and when.", "list", max_length=100)] = ()
+
 
 SYNONYMS = {
     "initial_mid": "initial_price",
@@ -209,7 +213,8 @@ def _read_field(name: str, value: object, source: str) -> object:
     try:
         return msgspec.convert(value, types[name])
     except msgspec.ValidationError as error:
-        raise ConfigError(name, f"must be {wanted(name)}", value, source) from error
+        right = str(error.__cause__ or error) if name == "scenarios" else f"must be {wanted(name)}"
+        raise ConfigError(name, right, value, source) from error
 
 
 def wanted(name: str) -> str:
@@ -257,8 +262,9 @@ def manifest_from_json(text: bytes | str, source: str = "") -> SimulationManifes
 def manifest_schema() -> dict[str, Any]:
     """The JSON Schema of a manifest, with a unit for each field."""
     whole = msgspec.json.schema(SimulationManifest)
-    schema: dict[str, Any] = whole["$defs"]["SimulationManifest"]
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    parts = whole["$defs"]
+    schema: dict[str, Any] = parts.pop("SimulationManifest")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "$defs": parts}
 
 
 def canonical_json(manifest: SimulationManifest) -> bytes:

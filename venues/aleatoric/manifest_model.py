@@ -123,6 +123,7 @@ def model_of(manifest: SimulationManifest) -> SymbolModel:
         funding_venue=manifest.exchange,
         funding_profile=manifest.funding_profile,
         latency_ns=LATENCY_NS[manifest.src_latency_mode],
+        scenarios=manifest.scenarios,
         **_stale(manifest),
         clock=_clock(manifest, model),
         price=_price(manifest, model, cadence_ns),

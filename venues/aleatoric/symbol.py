@@ -90,6 +90,23 @@ class Reactor:
         self.state.block += 1
         return path
 
+    def skip_block(self, start_ns: int) -> None:
+        """Go on by a block without its queues, at a third of the cost.
+
+        The state is that of `next_block` but for the last book, which only the first trades of the next block need;
+        where a scenario holds on to a book, the block is made after all.
+        """
+        state = self.state
+        if self._schedule.knobs(state.block) or self._schedule.knobs(state.block + 1):
+            self.next_block(start_ns)
+            return
+        path, arrivals, rows = self._steps(start_ns, None)
+        self._held(path, rows)
+        self._flow.signs(state, arrivals, path.due)
+        self._ages()
+        state.ticks, state.lots = [], []
+        state.block += 1
+
     def _steps(self, start_ns: int, knobs: Knobs | None, lead: Lead | None = None) -> tuple[Path, Arrivals, Floats]:
         """What decides the block: prices, arrivals, and the rows that the book leans on."""
         state, model = self.state, self.model
