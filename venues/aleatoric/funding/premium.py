@@ -27,7 +27,7 @@ NS_PER_SAMPLE = SAMPLE_S * NS_PER_S
 SAMPLES_PER_H = 3_600 // SAMPLE_S
 SHOCK_BLOCK = 96  # hourly shocks that share a block of words
 FADED_TAUS = 8  # a shock has faded to e^-8
-HOURS_KEPT = 8  # the longest interval: 46 kB a path
+HOURS_KEPT = 9  # what eight hours up to now touch: 52 kB a path
 _UNITS_PER_BPS = 1e6
 _RANKS = np.arange(1, SAMPLES_PER_H + 1)
 
