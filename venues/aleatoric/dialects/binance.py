@@ -9,30 +9,31 @@ A book is as deep as the model: a level that is no longer shown is deleted. Rows
 
 from typing import Literal
 
-import numpy as np
 from msgspec import Struct, field
 
 from venues.aleatoric.dialects.amounts import fixed
 from venues.aleatoric.dialects.changes import (
     NS_PER_MS,
     Changes,
+    Ids,
     Row,
     Rows,
     Shown,
+    best_levels,
     changing,
     row_at,
     shown_rows,
+    touches,
 )
-from venues.aleatoric.dialects.dialect import Candle, Frame, Mark, arrivals, best, changed
+from venues.aleatoric.dialects.dialect import Candle, Frame, Mark, arrivals
 from venues.aleatoric.dialects.pieces import Pieces, padded
-from venues.aleatoric.model import BLOCK_STEPS, SymbolModel
+from venues.aleatoric.model import SymbolModel
 from venues.aleatoric.symbol import Block
-from venues.aleatoric.words import Ints, Stream
+from venues.aleatoric.words import Stream
 
 SPOT_DECIMALS = 8  # of every price and size at spot
 RATE_DECIMALS = 8  # of funding rates, and of mark and index prices
-IDS_PER_STEP = 64  # update ids that a step uses up, about; BTCUSDT spot used 90 a second in 2024
-FIRST_ID_BITS = 40  # ids of a run begin below 2^40, somewhere
+FIRST_ID_BITS = 40  # ids of a run begin somewhere: those of 2024 are about 5e10 at spot, 5e12 in USD-M
 _MINUTE, _HOUR, _DAY = 60_000_000_000, 3_600_000_000_000, 86_400_000_000_000
 INTERVALS = {
     1_000_000_000: "1s",
@@ -41,7 +42,6 @@ INTERVALS = {
     **{_DAY: "1d", 3 * _DAY: "3d", 7 * _DAY: "1w"},
 }
 """Lengths of bars that the venue knows; its month is no length."""
-_JITTER_LANE, _FIRST_LANE = 0, 1
 
 
 class BinanceFeed(Struct, frozen=True):
@@ -79,8 +79,7 @@ class BinanceSpeaker:
         self.state = state if state is not None else BinanceState()
         self.symbol = feed.symbol or model.symbol
         self._usdm = feed.market == "usdm"
-        self._stream = Stream(seed, f"binance:{feed.market}:{model.symbol}")
-        self._first_id = int(self._stream.words(0, _FIRST_LANE, 1)[0]) >> (64 - FIRST_ID_BITS)
+        self._ids = Ids(Stream(seed, f"binance:{feed.market}:{model.symbol}"), model.cadence_ns, FIRST_ID_BITS)
         self._price_decimals, self._size_decimals = self._decimals()
         self._prices = Pieces(lambda ticks: padded(ticks * model.tick, self._price_decimals).encode())
         self._sizes = Pieces(lambda lots: padded(lots * model.lot, self._size_decimals).encode())
@@ -97,11 +96,11 @@ class BinanceSpeaker:
     def books(self, block: Block) -> list[Frame]:
         """depthUpdate: what changed since the last one; or whole books, if the feed is partial."""
         rows = shown_rows(block, self.model.cadence_ns, self.feed.every_ns)
-        ids = self._update_ids(block)[rows.steps].tolist()
+        ids = self._ids.of_steps(block)[rows.steps].tolist()
         state, frames = self.state, []
         for row in changing(block, rows, state.shown, self.model.levels):
             if not state.update_id:
-                state.update_id = self._first_id
+                state.update_id = self._ids.at(block.start_ns)
             at, last_id = row.row, ids[row.row]
             body = self._partial(rows, row, last_id) if self.feed.partial else self._diff(rows, row, last_id)
             frames.append((rows.at_ns[at], body))
@@ -113,10 +112,7 @@ class BinanceSpeaker:
         rows = shown_rows(block, self.model.cadence_ns, self.feed.every_ns)
         row = row_at(block, rows, step)
         at = int(rows.steps[row])
-        sides = []
-        for ticks, lots in zip(block.ticks[:, at].tolist(), block.lots[:, at].tolist(), strict=True):
-            sides.append([(tick, lot) for tick, lot in zip(ticks, lots, strict=True) if lot > 0])
-        return self._whole(int(self._update_ids(block)[at]), rows.stamp_ms[row], sides[0], sides[1])
+        return self._whole(int(self._ids.of_steps(block)[at]), rows.stamp_ms[row], *best_levels(block, at))
 
     def trades(self, block: Block) -> list[Frame]:
         """aggTrade: what one order took at one price."""
@@ -125,30 +121,24 @@ class BinanceSpeaker:
         columns = (at_ns, stamps, block.trade_ticks.tolist(), block.trade_lots.tolist(), block.trade_sign.tolist())
         frames = []
         for number, (at, ms, ticks, lots, sign) in enumerate(zip(*columns, strict=True), self.state.trades + 1):
-            what = self._traded(self._first_id + number, ms, ticks, lots) + (b'"m":true' if sign < 0 else b'"m":false')
+            what = self._traded(self._ids.first + number, ms, ticks, lots) + (b'"m":true' if sign < 0 else b'"m":false')
             frames.append((at, self._wrapped(b"aggTrade", what + (b"}" if self._usdm else b',"M":true}'))))
         self.state.trades += len(at_ns)
         return frames
 
     def touch(self, block: Block) -> list[Frame]:
-        """bookTicker: the best bid and ask, whenever one of them changes."""
+        """bookTicker: the best bid and ask, whenever one of them changes; zeros where a side is empty."""
         rows = shown_rows(block, self.model.cadence_ns, 0)
-        if not len(rows.steps):
-            return []
-        ticks, lots = best(block.ticks[:, rows.steps], block.lots[:, rows.steps])
-        said = np.concatenate([np.where(lots > 0, ticks, 0), lots])
-        ids = self._update_ids(block)[rows.steps].tolist()
+        ids = self._ids.of_steps(block)[rows.steps].tolist()
         frames = []
-        for row in changed(said, self.state.touch).tolist():
-            bid, ask, bid_lots, ask_lots = said[:, row].tolist()
+        for now in touches(block, rows, self.state.touch):
             what = b'"u":%d,"s":"%b","b":"%b","B":"%b","a":"%b","A":"%b"' % (
-                *(ids[row], self.symbol.encode(), self._prices[bid], self._sizes[bid_lots]),
-                *(self._prices[ask], self._sizes[ask_lots]),
+                *(ids[now.row], self.symbol.encode(), self._prices[now.bid], self._sizes[now.bid_lots]),
+                *(self._prices[now.ask], self._sizes[now.ask_lots]),
             )
             if self._usdm:
-                what = b'"e":"bookTicker",%b,"T":%d,"E":%d' % (what, rows.stamp_ms[row], rows.stamp_ms[row])
-            frames.append((rows.at_ns[row], self._wrapped(b"bookTicker", b"{" + what + b"}")))
-        self.state.touch = said[:, -1].tolist()
+                what = b'"e":"bookTicker",%b,"T":%d,"E":%d' % (what, rows.stamp_ms[now.row], rows.stamp_ms[now.row])
+            frames.append((rows.at_ns[now.row], self._wrapped(b"bookTicker", b"{" + what + b"}")))
         return frames
 
     def candle(self, candle: Candle) -> bytes:
@@ -158,7 +148,7 @@ class BinanceSpeaker:
             raise ValueError(
                 f"interval_ns of a candle is {bar.interval_ns}; Binance has {', '.join(INTERVALS.values())}"
             )
-        first = self._first_id + self.state.candle_trades + 1
+        first = self._ids.first + self.state.candle_trades + 1
         ids = f'"f":{first},"L":{first + candle.trades - 1}' if candle.trades else '"f":-1,"L":-1'
         if candle.closed:
             self.state.candle_trades += candle.trades
@@ -187,12 +177,6 @@ class BinanceSpeaker:
             f'"i":"{fixed(mark.index, RATE_DECIMALS)}","r":"{fixed(mark.funding_rate, RATE_DECIMALS)}",'
             f'"T":{mark.next_funding_ns // NS_PER_MS}}}'.encode(),
         )
-
-    def _update_ids(self, block: Block) -> Ints:
-        """The update id of each step: a function of the block and the step alone."""
-        steps = block.index * BLOCK_STEPS + np.arange(BLOCK_STEPS, dtype=np.int64)
-        jitter = (self._stream.words(block.index, _JITTER_LANE, BLOCK_STEPS) % np.uint64(IDS_PER_STEP)).astype(np.int64)
-        return self._first_id + (steps + 1) * IDS_PER_STEP + jitter
 
     def _diff(self, rows: Rows, row: Row, last_id: int) -> bytes:
         """The changes of a row."""

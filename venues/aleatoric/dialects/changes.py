@@ -6,11 +6,17 @@ from itertools import islice
 import numpy as np
 from msgspec import Struct, field
 
-from venues.aleatoric.dialects.dialect import arrivals, due, spoken
+from venues.aleatoric.dialects.dialect import arrivals, best, due, shown_lots, spoken
+from venues.aleatoric.dialects.dialect import changed as changed_columns
+from venues.aleatoric.model import BLOCK_STEPS
 from venues.aleatoric.symbol import Block
-from venues.aleatoric.words import Ints
+from venues.aleatoric.words import Ints, Stream
 
 NS_PER_MS = 1_000_000
+IDS_PER_STEP = 64
+"""Update ids that a step uses up, about; Binance's BTCUSDT at spot used 90 a second in 2024."""
+_JITTER_LANE, _FIRST_LANE = 0, 1
+_WORD_BITS = 64
 
 Changes = list[tuple[int, int]]
 """(ticks, lots) of the levels of one side that changed, lowest price first; zero lots: the level is gone."""
@@ -28,6 +34,33 @@ class Shown(Struct):
             return {}, {}
         bids, asks = (standing(ticks, lots, levels) for ticks, lots in zip(self.ticks, self.lots, strict=True))
         return bids, asks
+
+
+class Ids:
+    """A venue's ids of one run: they begin somewhere, and those of books are a function of when the book is there."""
+
+    __slots__ = ("_cadence_ns", "_stream", "first")
+
+    def __init__(self, stream: Stream, cadence_ns: int, first_bits: int) -> None:
+        self._stream, self._cadence_ns = stream, cadence_ns
+        self.first = int(stream.words(0, _FIRST_LANE, 1)[0]) >> (_WORD_BITS - first_bits)
+
+    def of_steps(self, block: Block) -> Ints:
+        """The id of each step's book, always above the one before."""
+        words = self._stream.words(block.index, _JITTER_LANE, BLOCK_STEPS)
+        return (
+            self.before_steps(block, np.arange(BLOCK_STEPS))
+            + (words % np.uint64(IDS_PER_STEP - 1)).astype(np.int64)
+            + 1
+        )
+
+    def before_steps(self, block: Block, steps: Ints) -> Ints:
+        """Ids above that of each step's predecessor, and below the step's own: for what traded in it."""
+        return self.first + (block.start_ns // self._cadence_ns + steps + 1) * IDS_PER_STEP
+
+    def at(self, at_ns: int) -> int:
+        """An id for what is said outside of blocks at a time."""
+        return self.first + at_ns // self._cadence_ns * IDS_PER_STEP
 
 
 class Rows(Struct, frozen=True):
@@ -81,7 +114,7 @@ def changing(block: Block, rows: Rows, shown: Shown, levels: int) -> Iterator[Ro
     """The rows of a block that change the book, in their order; `shown` is what it stands at when all are taken."""
     if not len(rows.steps):
         return
-    ticks, lots = block.ticks[:, rows.steps].tolist(), block.lots[:, rows.steps].tolist()
+    ticks, lots = block.ticks[:, rows.steps].tolist(), shown_lots(block)[:, rows.steps].tolist()
     bids, asks = shown.sides(levels)
     for row, (bid_ticks, bid_lots, ask_ticks, ask_lots) in enumerate(
         zip(ticks[0], lots[0], ticks[1], lots[1], strict=True)
@@ -92,3 +125,31 @@ def changing(block: Block, rows: Rows, shown: Shown, levels: int) -> Iterator[Ro
         if bid_changes or ask_changes:
             yield Row(row, bid_changes, ask_changes, (bids, asks))
     shown.ticks, shown.lots = [ticks[0][-1], ticks[1][-1]], [lots[0][-1], lots[1][-1]]
+
+
+class Touch(Struct, frozen=True):
+    """One change of the best bid and ask, in ticks and lots; zero lots: the side is empty, and its ticks are 0."""
+
+    row: int  # which of the Rows
+    bid: int
+    ask: int
+    bid_lots: int
+    ask_lots: int
+
+
+def touches(block: Block, rows: Rows, before: list[int]) -> Iterator[Touch]:
+    """The changes of the touch in a block; `before` holds what was said last, and holds it again when all are taken."""
+    if not len(rows.steps):
+        return
+    ticks, lots = best(block.ticks[:, rows.steps], shown_lots(block)[:, rows.steps])
+    said = np.concatenate([np.where(lots > 0, ticks, 0), lots])
+    for row in changed_columns(said, before).tolist():
+        yield Touch(row, *said[:, row].tolist())
+    before[:] = said[:, -1].tolist()
+
+
+def best_levels(block: Block, step: int) -> tuple[Changes, Changes]:
+    """The book of a step as (ticks, lots), best levels first."""
+    sides = zip(block.ticks[:, step].tolist(), shown_lots(block)[:, step].tolist(), strict=True)
+    bids, asks = (list(standing(ticks, lots, len(ticks)).items()) for ticks, lots in sides)
+    return bids, asks

@@ -13,21 +13,19 @@ from itertools import islice
 from math import isqrt
 from typing import Literal
 
-import numpy as np
 from msgspec import Struct, field
 
 from venues.aleatoric.dialects.amounts import fixed, trimmed
-from venues.aleatoric.dialects.changes import NS_PER_MS, Changes, Row, Rows, Shown, changing, shown_rows
-from venues.aleatoric.dialects.dialect import Candle, Frame, Mark, arrivals, best, changed
+from venues.aleatoric.dialects.changes import NS_PER_MS, Changes, Ids, Row, Rows, Shown, changing, shown_rows, touches
+from venues.aleatoric.dialects.dialect import Candle, Frame, Mark, arrivals
 from venues.aleatoric.dialects.pieces import Pieces, bare, decimals_of
 from venues.aleatoric.dialects.read_okx import CHECKED_LEVELS, NO_CHECKSUM, NO_PREVIOUS, checksum
-from venues.aleatoric.model import BLOCK_STEPS, SymbolModel
+from venues.aleatoric.model import SymbolModel
 from venues.aleatoric.symbol import Block
-from venues.aleatoric.words import Ints, Stream
+from venues.aleatoric.words import Stream
 
 TOP_LEVELS = 5
-IDS_PER_STEP = 64  # sequence ids that a step uses up, about
-FIRST_ID_BITS = 36  # ids of a run begin below 2^36, somewhere: those of 2026 are about 8e10
+FIRST_ID_BITS = 36  # ids of a run begin somewhere: those of 2026 are about 8e10
 RATE_DECIMALS = 16  # of funding rates, as the venue pads them
 MONEY_DECIMALS = 8  # of volumes, at most
 INTEREST_RATE = "0.0001000000000000"  # of eight hours, fixed (OKX, "Funding fee mechanism")
@@ -43,7 +41,6 @@ INTERVALS = {
     **{6 * _HOUR: "6Hutc", 12 * _HOUR: "12Hutc", _DAY: "1Dutc"},
 }
 """Lengths of bars that the venue knows; its long ones begin at midnight UTC only where they say so."""
-_JITTER_LANE, _FIRST_LANE = 0, 1
 
 
 class OkxFeed(Struct, frozen=True):
@@ -77,8 +74,7 @@ class OkxSpeaker:
         self.model, self.feed = model, feed
         self.state = state if state is not None else OkxState()
         self.symbol = feed.symbol or model.symbol
-        self._stream = Stream(seed, f"okx:{feed.kind}:{model.symbol}")
-        self._first_id = int(self._stream.words(0, _FIRST_LANE, 1)[0]) >> (64 - FIRST_ID_BITS)
+        self._ids = Ids(Stream(seed, f"okx:{feed.kind}:{model.symbol}"), model.cadence_ns, FIRST_ID_BITS)
         self._tick_decimals = decimals_of(model.tick)
         self._lots_median = max(1, int(Decimal(model.touch_usd) / model.price_initial / model.lot))
         unit = model.lot / feed.contract
@@ -94,7 +90,7 @@ class OkxSpeaker:
     def books(self, block: Block) -> list[Frame]:
         """books: a snapshot, then what changes; or books5, if the feed is of the top."""
         rows = shown_rows(block, self.model.cadence_ns, self.feed.every_ns)
-        ids = self._seq_ids(block)[rows.steps].tolist()
+        ids = self._ids.of_steps(block)[rows.steps].tolist()
         levels = TOP_LEVELS if self.feed.top else self.model.levels
         frames = []
         for row in changing(block, rows, self.state.shown, levels):
@@ -107,7 +103,7 @@ class OkxSpeaker:
         """trades: what one order took at one price, a frame each."""
         at_ns = arrivals(block, self.model.cadence_ns, block.trade_step).tolist()
         stamps = ((block.start_ns + block.trade_ns) // NS_PER_MS).tolist()
-        before = (self._first_id + (block.index * BLOCK_STEPS + block.trade_step + 1) * IDS_PER_STEP - 1).tolist()
+        before = self._ids.before_steps(block, block.trade_step).tolist()
         columns = (at_ns, stamps, block.trade_ticks.tolist(), block.trade_lots.tolist(), block.trade_sign.tolist())
         name, frames = self.symbol.encode(), []
         for number, (at, ms, ticks, lots, sign), seq_id in zip(
@@ -117,7 +113,7 @@ class OkxSpeaker:
             strict=True,
         ):
             what = b'{"instId":"%b","tradeId":"%d","px":"%b","sz":"%b","side":"%b","ts":"%d",' % (
-                *(name, self._first_id + number, self._prices[ticks], self._sizes[lots]),
+                *(name, self._ids.first + number, self._prices[ticks], self._sizes[lots]),
                 *(b"buy" if sign > 0 else b"sell", ms),
             )
             what += b'"count":"1","source":"0","seqId":%d}' % seq_id
@@ -128,21 +124,15 @@ class OkxSpeaker:
     def touch(self, block: Block) -> list[Frame]:
         """bbo-tbt: the best level of each side, whenever one of them changes."""
         rows = shown_rows(block, self.model.cadence_ns, 0)
-        if not len(rows.steps):
-            return []
-        ticks, lots = best(block.ticks[:, rows.steps], block.lots[:, rows.steps])
-        said = np.concatenate([np.where(lots > 0, ticks, 0), lots])
-        ids = self._seq_ids(block)[rows.steps].tolist()
+        ids = self._ids.of_steps(block)[rows.steps].tolist()
         frames = []
-        for row in changed(said, self.state.touch).tolist():
-            bid, ask, bid_lots, ask_lots = said[:, row].tolist()
-            asks, bids = ([(ask, ask_lots)] if ask_lots else []), ([(bid, bid_lots)] if bid_lots else [])
+        for now in touches(block, rows, self.state.touch):
+            asks, bids = [(now.ask, now.ask_lots)], [(now.bid, now.bid_lots)]
             what = b'{"asks":[%b],"bids":[%b],"ts":"%d","seqId":%d}' % (
-                *(self._levels(asks), self._levels(bids)),
-                *(rows.stamp_ms[row], ids[row]),
+                *(self._levels(asks if now.ask_lots else []), self._levels(bids if now.bid_lots else [])),
+                *(rows.stamp_ms[now.row], ids[now.row]),
             )
-            frames.append((rows.at_ns[row], self._pushed(b"bbo-tbt", what)))
-        self.state.touch = said[:, -1].tolist()
+            frames.append((rows.at_ns[now.row], self._pushed(b"bbo-tbt", what)))
         return frames
 
     def candle(self, candle: Candle) -> bytes:
@@ -224,12 +214,6 @@ class OkxSpeaker:
         noise = _HASH_UNIT + (lots * _GOLDEN >> _GOLDEN_SHIFT & _HASH_MASK)  # 1/2 to 3/2 of 2 x unit
         scaled = ORDERS_AT_MEDIAN * ORDERS_AT_MEDIAN * lots * noise * noise
         return max(1, isqrt(scaled // (self._lots_median * 4 * _HASH_UNIT * _HASH_UNIT)))
-
-    def _seq_ids(self, block: Block) -> Ints:
-        """The sequence id of each step: a function of the block and the step alone."""
-        steps = block.index * BLOCK_STEPS + np.arange(BLOCK_STEPS, dtype=np.int64)
-        jitter = (self._stream.words(block.index, _JITTER_LANE, BLOCK_STEPS) % np.uint64(IDS_PER_STEP)).astype(np.int64)
-        return self._first_id + (steps + 1) * IDS_PER_STEP + jitter
 
     def _changes(self, rows: Rows, row: Row, seq_id: int) -> bytes:
         """The frame of a row: its changes, or all of it if nothing was said before."""

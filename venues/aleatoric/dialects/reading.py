@@ -32,6 +32,8 @@ MaybeText = Annotated[str, Meta(pattern=rf"^({NUMBER})?$")]
 """A price or a size, or nothing where the venue has none."""
 MaybeRateText = Annotated[str, Meta(pattern=rf"^(-?{NUMBER})?$")]
 """A rate of any sign, or nothing where the venue has none."""
+MaybeTimeText = Annotated[str, Meta(pattern=r"^([0-9]{13})?$")]
+"""Milliseconds as text, or nothing where the venue has none."""
 CountText = Annotated[str, Meta(pattern=r"^[0-9]{1,9}$")]
 
 T = TypeVar("T")
