@@ -18,6 +18,7 @@ ALL = {
         for part in ("inprocess", "wire")
         for share in ("p50", "p99")
     ),
+    "dialects": ("generator_hl_frames_per_s", "generator_blocks_and_hl_frames_per_s"),
     "virtual_day": ("virtual_hours_per_wall_s", "virtual_day_cpu_s"),
 }
 """Each module and the figures it takes."""
