@@ -212,6 +212,16 @@ def test_above_a_decade_the_venues_grid_is_coarser():
     assert at[books[0].received_ns] == (books[0].bids[0], books[0].asks[0])
 
 
+@pytest.mark.parametrize("name", ["kSHIB", "xyz:TSLA"])
+def test_names_are_the_venues_own(name):
+    speaker = HyperliquidSpeaker(replace(BTC, symbol=name), 7, EACH_STEP)
+    frames = [*speaker.books(TWO), *speaker.touch(TWO), *speaker.trades(TWO)]
+    heard = [one for one in said(frames) if not isinstance(one, tuple)]
+    heard += [trade for one in said(frames) if isinstance(one, tuple) for trade in one]
+    assert len(heard) == 6
+    assert {one.symbol for one in heard} == {name}
+
+
 def test_a_tick_that_is_no_decimal_is_refused():
     with pytest.raises(ValueError, match=r"tick is 0.25; .* power of ten"):
         HyperliquidSpeaker(replace(BTC, tick=Decimal("0.25")), 7)

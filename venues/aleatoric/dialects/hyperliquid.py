@@ -21,7 +21,7 @@ from venues.aleatoric.symbol import Block
 from venues.aleatoric.words import Ints, Stream, Words
 
 NS_PER_MS = 1_000_000
-_S, _MINUTE, _DAY = 1_000_000_000, 60_000_000_000, 86_400_000_000_000
+_MINUTE, _DAY = 60_000_000_000, 86_400_000_000_000
 INTERVALS = {
     **{minutes * _MINUTE: f"{minutes}m" for minutes in (1, 3, 5, 15, 30)},
     **{hours * 60 * _MINUTE: f"{hours}h" for hours in (1, 2, 4, 8, 12)},
