@@ -10,6 +10,7 @@ import typer
 
 from daemon import options
 from daemon.commands_ctl import ctl
+from daemon.commands_generate import generate
 from daemon.commands_ledger import ledger
 from daemon.commands_logs import logs
 from daemon.options import Mode, RunOptions
@@ -28,6 +29,9 @@ app = typer.Typer(
 )
 app.add_typer(ctl, name="ctl")
 app.add_typer(ledger, name="ledger")
+app.command(
+    name="generate", epilog="Example: obid generate --preset hyperliquid_perp_sol --seconds 3600 --out sol.parquet"
+)(generate)
 app.command(name="logs", epilog="Example: obid logs -f --event fill --symbol BTC")(logs)
 
 ENGINE_NAMES = "|".join(options.ENGINES)

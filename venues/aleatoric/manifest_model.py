@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from config.errors import ConfigError
+from venues.aleatoric.funding.figures import EXCHANGES
 from venues.aleatoric.manifest import LATENCY_NS, SimulationManifest
 from venues.aleatoric.model import SymbolModel
 from venues.aleatoric.presets import LARGE_TICK_SPREAD_MAX, SHAPES, display_tick, in_market
@@ -101,6 +102,9 @@ def spread_in_ticks(manifest: SimulationManifest) -> float | None:
 
 def model_of(manifest: SimulationManifest) -> SymbolModel:
     """The model that a manifest describes. Raises ConfigError for numbers that exclude each other."""
+    if manifest.asset_class == "perp" and manifest.exchange not in EXCHANGES:
+        right = f"has no perpetuals: a perp trades on one of {', '.join(EXCHANGES)}"
+        raise ConfigError("exchange", right, manifest.exchange)
     shape = shape_of(manifest)
     spread_ticks = spread_in_ticks(manifest)
     if spread_ticks is not None:
@@ -122,6 +126,8 @@ def model_of(manifest: SimulationManifest) -> SymbolModel:
         perpetual=manifest.asset_class == "perp",
         funding_venue=manifest.exchange,
         funding_profile=manifest.funding_profile,
+        premium_std_bps=manifest.premium_std_bps,
+        premium_tau_h=manifest.premium_tau_h,
         latency_ns=LATENCY_NS[manifest.src_latency_mode],
         scenarios=manifest.scenarios,
         **_stale(manifest),
