@@ -171,6 +171,11 @@ def check_together(options: RunOptions) -> RunOptions:
     if options.scenarios and options.mode is not Mode.SYNTHETIC:
         right = f"a {options.mode} market is as it comes, only a synthetic one can be told what befalls it"
         raise BadInput("--scenario", options.scenarios[0].text, right)
+    for one in options.scenarios:
+        if options.for_ns is not None and one.scenario.at_s * NS_PER_S >= options.for_ns:
+            raise BadInput(
+                "--scenario", one.text, f"the run ends before it, after {options.for_ns / NS_PER_S:g} s (--for)"
+            )
     missing = [path for path in options.recordings if not path.exists()]
     if missing:
         raise BadInput("FILE", missing[0], "no such file or folder")

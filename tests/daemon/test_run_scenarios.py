@@ -82,9 +82,15 @@ def test_check_and_the_first_line_of_the_log_say_what_will_befall(tmp_path):
         "scenario: BTC:flash_crash@10m,for=15m,size=0.08,side=down",
         "scenario: gap@90s,for=1m,size=0.01,side=down",
     ]
-    befallen(tmp_path, "data", "gap@90s", length="2s")
+    befallen(tmp_path, "data", "gap@1s", length="2s")
     (started,) = log_of(tmp_path / "data", "run_started")
-    assert started["scenarios"] == ["gap@90s,for=1m,size=0.01,side=down"]
+    assert started["scenarios"] == ["gap@1s,for=1m,size=0.01,side=down"]
+
+
+def test_what_would_come_after_the_end_is_refused(tmp_path):
+    args = ("--scenario", "gap@1m", "--scenario", "frozen@2m", "--for", "2m", "--data-dir", tmp_path / "data")
+    result = obid("run", *args, code=2)
+    assert result.stderr == "obid: --scenario 'frozen@2m,for=1m': the run ends before it, after 120 s (--for)\n"
 
 
 # --- what becomes of it
