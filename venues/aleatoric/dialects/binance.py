@@ -26,7 +26,7 @@ from venues.aleatoric.dialects.changes import (
     touches,
 )
 from venues.aleatoric.dialects.dialect import Candle, Frame, Mark, arrivals
-from venues.aleatoric.dialects.pieces import Pieces, padded
+from venues.aleatoric.dialects.pieces import Pieces, decimals_of, padded
 from venues.aleatoric.model import SymbolModel
 from venues.aleatoric.symbol import Block
 from venues.aleatoric.words import Stream
@@ -88,10 +88,16 @@ class BinanceSpeaker:
 
     def _decimals(self) -> tuple[int, int]:
         """Decimals of prices and of sizes."""
-        if not self._usdm:
-            return SPOT_DECIMALS, SPOT_DECIMALS
-        tick, lot = (max(0, -int(unit.as_tuple().exponent)) for unit in (self.model.tick, self.model.lot))
-        return tick if self.feed.price_decimals is None else self.feed.price_decimals, lot
+        tick, lot = (len(f"{unit:f}".partition(".")[2]) for unit in (self.model.tick, self.model.lot))
+        if self._usdm:
+            return tick if self.feed.price_decimals is None else self.feed.price_decimals, lot
+        for name, needed in (("tick", decimals_of(self.model.tick)), ("lot", decimals_of(self.model.lot))):
+            if needed > SPOT_DECIMALS:
+                unit = getattr(self.model, name)
+                raise ValueError(
+                    f"{name} of {self.symbol} is {unit:f}; Binance prints {SPOT_DECIMALS} decimals at spot"
+                )
+        return SPOT_DECIMALS, SPOT_DECIMALS
 
     def books(self, block: Block) -> list[Frame]:
         """depthUpdate: what changed since the last one; or whole books, if the feed is partial."""
