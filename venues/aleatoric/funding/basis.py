@@ -5,6 +5,7 @@ rate, with shocks of 0.15 bps a tick, never beyond 15 bps. At rest it strays 1.5
 """
 
 import numpy as np
+from msgspec import Struct
 
 from venues.aleatoric.transforms import quick_normals
 from venues.aleatoric.words import Floats, Ints, Lane, Stream
@@ -15,23 +16,36 @@ AIM_BPS = 2.0
 CAP_BPS = 15.0
 
 
+class BasisShape(Struct, frozen=True, kw_only=True):
+    """The process's four numbers; the page's, unless a manifest says otherwise."""
+
+    theta: float = THETA
+    sigma_bps: float = SIGMA_BPS
+    aim_bps: float = AIM_BPS
+    cap_bps: float = CAP_BPS
+
+
+PAGE = BasisShape()
+
+
 def basis_stream(seed: int, symbol: str) -> Stream:
     """The words of a pair's basis."""
     return Stream(seed, f"basis:{symbol}")
 
 
-def basis_block(stream: Stream, block: int, start_bps: float, funding_signs: Ints) -> Floats:
+def basis_block(stream: Stream, block: int, start_bps: float, funding_signs: Ints, shape: BasisShape = PAGE) -> Floats:
     """The basis in bps after each tick of a block, from the last value of the block before (0 at the start).
 
     `funding_signs` is +1, -1 or 0 for each tick: the sign of the funding rate then in force. Raises ValueError where
     the start is beyond the cap. The cap makes each step depend on the one before, so they are taken one by one.
     """
-    if not -CAP_BPS <= start_bps <= CAP_BPS:
-        raise ValueError(f"start_bps is {start_bps}, which is not from {-CAP_BPS:g} to {CAP_BPS:g}")
-    shocks = quick_normals(stream.shorts(block, Lane.PREMIUM, len(funding_signs))) * SIGMA_BPS
-    pulls = funding_signs * AIM_BPS * THETA + shocks
+    theta, cap_bps = shape.theta, shape.cap_bps
+    if not -cap_bps <= start_bps <= cap_bps:
+        raise ValueError(f"start_bps is {start_bps}, which is not from {-cap_bps:g} to {cap_bps:g}")
+    shocks = quick_normals(stream.shorts(block, Lane.PREMIUM, len(funding_signs))) * shape.sigma_bps
+    pulls = funding_signs * shape.aim_bps * theta + shocks
     basis, path = start_bps, []
     for pull in pulls.tolist():
-        basis = min(max(basis - THETA * basis + pull, -CAP_BPS), CAP_BPS)
+        basis = min(max(basis - theta * basis + pull, -cap_bps), cap_bps)
         path.append(basis)
     return np.array(path, np.float64)
