@@ -19,6 +19,9 @@ ALL = {
         for share in ("p50", "p99")
     ),
     "dialects": ("generator_hl_frames_per_s", "generator_blocks_and_hl_frames_per_s"),
+    "generator": (
+        *("generator_books_per_s", "generator_over_random_walk", "generator_day_28_coins_s", "generator_day_rss_mib"),
+    ),
     "virtual_day": ("virtual_hours_per_wall_s", "virtual_day_cpu_s"),
 }
 """Each module and the figures it takes."""
