@@ -1,5 +1,7 @@
 """What `obid generate` can show: presets, scenarios, the fields of a manifest, its schema."""
 
+from collections.abc import Iterable
+
 from config.universe import load_universe
 from daemon.tables import table
 from daemon.terminal import json_text
@@ -13,7 +15,6 @@ LINE_LENGTH = 100
 
 PRESET_HEADS = "preset symbol exchange class price_usd spread_bps volatility book_each trades_per_s"
 FIELD_HEADS = "field value unit from what_it_is"
-SCENARIO_HEADS = "kind length what_it_does"
 
 
 def presets(as_json: bool) -> str:
@@ -34,9 +35,9 @@ def presets(as_json: bool) -> str:
     return "\n".join([*parts, *_scenarios()])
 
 
-def _lines(names: object) -> list[str]:
+def _lines(names: Iterable[str]) -> list[str]:
     lines = [" "]
-    for name in names:  # type: ignore[attr-defined]
+    for name in names:
         if len(lines[-1]) + len(name) > LINE_LENGTH:
             lines.append(" ")
         lines[-1] += f" {name}"
