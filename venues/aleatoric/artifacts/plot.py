@@ -11,9 +11,10 @@ import numpy as np
 
 from config.errors import ConfigError
 from venues.aleatoric.artifacts.rows import Rows
-from venues.aleatoric.artifacts.table import BPS, prices_of, sides_of, sizes_of
+from venues.aleatoric.artifacts.table import prices_of, sides_of, sizes_of
 from venues.aleatoric.manifest import SimulationManifest, manifest_hash
 from venues.aleatoric.manifest_model import model_of
+from venues.aleatoric.wire_events import BPS
 from venues.aleatoric.words import Floats
 
 NS_PER_S = 1_000_000_000

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from venues.aleatoric.artifacts.rows import Rows
+from venues.aleatoric.canonical.tables import book_table, trade_table
 from venues.aleatoric.model import SymbolModel
+from venues.aleatoric.wire_events import BPS, NS_PER_MS, SPREAD_DECIMALS, trade_id
 from venues.aleatoric.words import Floats, Ints
 
 if TYPE_CHECKING:
     import polars as pl
-
-NS_PER_MS = 1_000_000
-BPS = 10_000.0
 
 
 def prices_of(model: SymbolModel, ticks: Ints) -> Floats:
@@ -44,21 +43,12 @@ def sides_of(model: SymbolModel, rows: Rows) -> tuple[Floats, Floats]:
 
 def pair(model: SymbolModel, rows: Rows) -> tuple["pl.DataFrame", "pl.DataFrame"]:
     """The canonical pair: books and trades."""
-    import polars as pl
-
-    prices, sizes = sides_of(model, rows)
-    kind = pl.Array(pl.Float64, model.levels)
-    book: dict[str, Any] = {"ts": rows.at_ns}
-    for side, word in enumerate(("bid", "ask")):
-        book[f"{word}_px"] = pl.Series(prices[side], dtype=kind)
-        book[f"{word}_sz"] = pl.Series(sizes[side], dtype=kind)
-    trades = {
-        "ts": rows.trade_at_ns,
-        "px": prices_of(model, rows.trade_ticks),
-        "sz": sizes_of(model, rows.trade_lots),
-        "side": rows.trade_sign.astype(np.int8),
-    }
-    return pl.DataFrame(book), pl.DataFrame(trades)
+    (bid, ask), (bid_size, ask_size) = sides_of(model, rows)
+    trades = prices_of(model, rows.trade_ticks), sizes_of(model, rows.trade_lots)
+    return (
+        book_table(rows.at_ns, (bid, bid_size, ask, ask_size)),
+        trade_table(rows.trade_at_ns, *trades, rows.trade_sign),
+    )
 
 
 def events(model: SymbolModel, rows: Rows) -> "pl.DataFrame":
@@ -91,9 +81,14 @@ def _books(model: SymbolModel, rows: Rows) -> "pl.DataFrame":
                 pl.when(pl.Series(~rows.empty[side])).then(levels).otherwise(levels.list.head(0))
             ).to_series()
         sides[word] = levels
-    bid, ask = prices[0, :, 0], prices[1, :, 0]
-    mid = (bid + ask) / 2.0
-    numbers = {"best_bid": bid, "best_ask": ask, "mid_price": mid, "spread_bps": (ask - bid) / mid * BPS}
+    # One division of whole numbers is the float nearest to the exact value, as the wire's decimals come out.
+    (bid, ask), (over, under) = rows.ticks[:, :, 0], model.price_fraction
+    spread = [round(value, SPREAD_DECIMALS) for value in ((ask - bid) * (2 * BPS) / (ask + bid)).tolist()]
+    numbers = {"best_bid": prices[0, :, 0], "best_ask": prices[1, :, 0]}
+    numbers |= {"mid_price": (bid + ask) * over / (2 * under), "spread_bps": np.array(spread)}
+    if rows.empty is not None:
+        for name in ("mid_price", "spread_bps"):
+            numbers[name] = np.where(rows.empty.any(axis=0), np.nan, numbers[name])
     return pl.DataFrame(
         {
             **_stamps(model, "book", rows.at_ns, rows.received_ns),
@@ -108,16 +103,26 @@ def _trades(model: SymbolModel, rows: Rows) -> "pl.DataFrame":
     import polars as pl
 
     price, size = prices_of(model, rows.trade_ticks), sizes_of(model, rows.trade_lots)
+    worth = model.tick * model.lot
+    notional = zip(rows.trade_ticks.tolist(), rows.trade_lots.tolist(), strict=True)
     return pl.DataFrame(
         {
             **_stamps(model, "trade", rows.trade_at_ns, rows.trade_received_ns),
             "side": pl.Series(np.where(rows.trade_sign > 0, "buy", "sell"), dtype=pl.String),
             "price": price,
             "size": size,
-            "trade_id": pl.Series([f"trd_{rows.block:08x}{at:06x}" for at in range(len(price))], dtype=pl.String),
-            "notional_usd": price * size,
+            "trade_id": pl.Series(trade_ids(model.symbol, rows.trade_at_ns), dtype=pl.String),
+            "notional_usd": pl.Series([float(ticks * lots * worth) for ticks, lots in notional], dtype=pl.Float64),
         }
     )
+
+
+def trade_ids(symbol: str, at_ns: Ints) -> list[str]:
+    """The wire's ids of a block's trades: trades of one instant are told apart by their rank in it."""
+    at = np.arange(len(at_ns))
+    fresh = np.diff(at_ns, prepend=-1) != 0
+    ranks = at - np.maximum.accumulate(np.where(fresh, at, 0))
+    return [trade_id(symbol, when, rank) for when, rank in zip(at_ns.tolist(), ranks.tolist(), strict=True)]
 
 
 def _stamps(model: SymbolModel, kind: str, at_ns: Ints, received_ns: Ints) -> dict[str, Any]:

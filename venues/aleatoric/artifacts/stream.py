@@ -1,0 +1,45 @@
+"""The stream driver: a run as lines of bytes, each with its time, paced by a clock or as fast as they are taken.
+
+The same market as the files': what a stream says in the wire format is what the events file holds, row for row.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import msgspec
+
+from supervisor.clock import Clock
+from venues.aleatoric.batch import Batch
+from venues.aleatoric.events import EventMarketFeed, Wanted
+from venues.aleatoric.wire_events import WireEvent, WireFormat
+from venues.market import Book, Trade
+
+Line = tuple[int, bytes]
+"""When it arrives, in nanoseconds since 1970, and what it says."""
+
+
+def wire_events(batch: Batch) -> Iterator[tuple[int, WireEvent]]:
+    """The run's books and trades in the API page's wire format, each with the time at which it arrives."""
+    wanted, write = Wanted(channels=("trades", "books"), seconds=batch.seconds), WireFormat()
+    for event in EventMarketFeed([batch.manifest], wanted, batch.is_open):
+        if isinstance(event, Book | Trade):
+            yield event.received_ns, write.of(event)
+
+
+def wire_lines(batch: Batch) -> Iterator[Line]:
+    """The same as JSON."""
+    encode = msgspec.json.Encoder().encode
+    return ((at_ns, encode(event)) for at_ns, event in wire_events(batch))
+
+
+async def paced(lines: Iterator[Line], clock: Clock, say: Callable[[bytes], object]) -> AsyncIterator[int]:
+    """Say each line when it is due, counted from the first; yields how many were said, after each instant."""
+    begun_ns, first_ns, said, reached_ns = clock.now_ns(), None, 0, -1
+    for at_ns, line in lines:
+        first_ns = at_ns if first_ns is None else first_ns
+        if at_ns != reached_ns:
+            yield said
+            await clock.sleep_until(begun_ns + at_ns - first_ns)
+            reached_ns = at_ns
+        say(line)
+        said += 1
+    yield said
