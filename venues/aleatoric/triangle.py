@@ -88,12 +88,12 @@ def models_of(pair: Pair) -> tuple[SymbolModel, SymbolModel]:
             raise ConfigError(name, right, getattr(pair.perp, name))
     if pair.perp.exchange not in EXCHANGES:
         raise ConfigError("exchange", f"has no funding; one of {', '.join(EXCHANGES)} has", pair.perp.exchange)
-    spot, perp = model_of(pair.spot), model_of(pair.perp)
+    # The perpetual starts where the spot does, whatever its own manifest says.
+    spot, perp = model_of(pair.spot), model_of(replace(pair.perp, initial_price=pair.spot.initial_price))
     if spot.cadence_ns != perp.cadence_ns:
         right = f"must be {spot.cadence_ns // NS_PER_MS} as in the spot of the pair"
         raise ConfigError("book_update_interval_ms", right, perp.cadence_ns // NS_PER_MS)
-    # The perpetual starts where the spot does, whatever its own manifest says.
-    return spot, replace(perp, price_initial=spot.price_initial)
+    return spot, perp
 
 
 def shape_of_basis(perp: SimulationManifest) -> BasisShape:

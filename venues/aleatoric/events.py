@@ -1,0 +1,226 @@
+"""One stream of everything that markets say, each channel at its own pace: the seed's EventMarketFeed.
+
+    bars      when they end                 Candle: open to close of the mids, volume, count
+    trades    when their step ends          Trade, `at_ns` its own time within the step
+    books     each cadence                  Book
+    marks     each second, or as asked      Mark, of perpetuals
+    funding   at settlements                FundingRate, of perpetuals that pay any
+
+Events are in the order in which they arrive, as AleatoricMarket, the dialects and the files have it. At one instant the
+channels come in the order above: a bar closes before what arrives at its end, and a mark knows the book of its instant.
+Of one channel and instant, sources come in the order they were given. A symbol's events do not depend on the other
+symbols or on the channels that are asked for, and it does not matter how many are pulled at a time.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import merge
+from itertools import islice
+
+import numpy as np
+from msgspec import Struct
+
+from config.errors import ConfigError
+from venues.aleatoric.artifacts.rows import Rows, rows_of
+from venues.aleatoric.bars import Bars
+from venues.aleatoric.batch import SECONDS_MAX, Batch
+from venues.aleatoric.dialects.dialect import Candle, Mark
+from venues.aleatoric.funding.figures import EXCHANGES
+from venues.aleatoric.funding.payments import FundingRate
+from venues.aleatoric.manifest import SimulationManifest
+from venues.aleatoric.manifest_model import NS_PER_MS
+from venues.aleatoric.market import always_open
+from venues.aleatoric.marks import Marker, Quoted
+from venues.aleatoric.model import SymbolModel
+from venues.aleatoric.settlements import Settlements
+from venues.aleatoric.symbol import Reactor
+from venues.aleatoric.triangle import Pair, Triangle
+from venues.aleatoric.words import Ints
+from venues.market import Book, Level, Side, Trade
+
+CHANNELS = ("bars", "trades", "books", "marks", "funding")
+"""In the order in which they come at one instant."""
+
+SECOND_NS = 1_000_000_000
+MINUTE_NS = 60 * SECOND_NS
+ROWS_AT_ONCE = 32  # books turned into Python numbers together, so that memory stays flat
+_SIDES = {1: Side.BUY, -1: Side.SELL}
+
+FeedEvent = Candle | Trade | Book | Mark | FundingRate
+Told = tuple[int, int, int, FeedEvent]
+"""When, which channel, which source, what."""
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """What a feed tells."""
+
+    channels: tuple[str, ...] = CHANNELS
+    bars_ns: tuple[int, ...] = (MINUTE_NS,)
+    marks_ns: int = SECOND_NS
+    seconds: float = SECONDS_MAX  # of trading, of each source
+
+
+ALL = Wanted()
+
+
+class _Lane(Struct):
+    """The events of one channel and symbol in a block, made as they are asked for."""
+
+    channel: int
+    at_ns: Ints
+    events: Iterator[FeedEvent]
+
+
+class _Symbol:
+    """Turns one symbol's rows into the channels that are wanted."""
+
+    def __init__(self, model: SymbolModel, manifest: SimulationManifest, wanted: Wanted) -> None:
+        start_ns = self._told_ns = manifest.start_ms * NS_PER_MS
+        self._model, self._channels = model, frozenset(wanted.channels)
+        self._price, self._size = model.price_fraction, model.size_fraction
+        self._bars = [Bars(model, each_ns, start_ns) for each_ns in wanted.bars_ns] if "bars" in self._channels else []
+        pays = model.perpetual and model.funding_venue in EXCHANGES
+        self._marker = Marker(model, manifest.seed, wanted.marks_ns, start_ns) if pays else None
+        self._settlements = Settlements(model, manifest.seed) if pays else None
+
+    def lanes(self, rows: Rows, until_ns: int, quoted: Quoted | None = None) -> list[_Lane]:
+        """What is told of a block, whose last step ends at a time."""
+        found: list[_Lane] = []
+        for bars in self._bars:
+            closed = bars.add(rows, until_ns)
+            found.append(_Lane(0, _times([candle.bar.end_ns for candle in closed]), iter(closed)))
+        if "trades" in self._channels:
+            found.append(_Lane(1, rows.trade_received_ns, self._trades(rows)))
+        if "books" in self._channels:
+            found.append(_Lane(2, rows.received_ns, self._books(rows)))
+        if "marks" in self._channels and self._marker is not None:
+            marks = self._marker.add(rows, quoted, until_ns)
+            found.append(_Lane(3, _times([mark.at_ns for mark in marks]), iter(marks)))
+        if "funding" in self._channels and self._settlements is not None:
+            paid = self._settlements.settled(self._told_ns, until_ns)
+            found.append(_Lane(4, _times([rate.at_ns for rate in paid]), iter(paid)))
+        self._told_ns = until_ns
+        return found
+
+    def _trades(self, rows: Rows) -> Iterator[FeedEvent]:
+        """The trades of a block, one after the other."""
+        prices = (rows.trade_ticks * self._price[0] / self._price[1]).tolist()
+        sizes = (rows.trade_lots * self._size[0] / self._size[1]).tolist()
+        sides = map(_SIDES.__getitem__, rows.trade_sign.tolist())
+        times = zip(rows.trade_at_ns.tolist(), rows.trade_received_ns.tolist(), strict=True)
+        for (at_ns, received_ns), price, size, side in zip(times, prices, sizes, sides, strict=True):
+            yield Trade(self._model.symbol, at_ns, received_ns, price, size, side)
+
+    def _books(self, rows: Rows) -> Iterator[FeedEvent]:
+        """The books of a block, a few rows unpacked at a time."""
+        for start in range(0, len(rows.received_ns), ROWS_AT_ONCE):
+            part = slice(start, start + ROWS_AT_ONCE)
+            prices = (rows.ticks[:, part] * self._price[0] / self._price[1]).tolist()
+            sizes = (rows.lots[:, part] * self._size[0] / self._size[1]).tolist()
+            if rows.empty is not None:
+                for side, at in np.argwhere(rows.empty[:, part]).tolist():
+                    prices[side][at] = sizes[side][at] = []
+            times = zip(rows.at_ns[part].tolist(), rows.received_ns[part].tolist(), strict=True)
+            for at, (at_ns, received_ns) in enumerate(times):
+                bids, asks = (tuple(map(Level, prices[side][at], sizes[side][at])) for side in (0, 1))
+                yield Book(self._model.symbol, at_ns, received_ns, bids, asks)
+
+
+def _times(times: list[int]) -> Ints:
+    return np.array(times, np.int64)
+
+
+class EventMarketFeed(Iterator[FeedEvent]):
+    """The events of one or several markets; a source is a manifest, or a pair of spot and perpetual.
+
+    Equities stand still while `is_open` says so. Raises ConfigError for what can't be.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[SimulationManifest | Pair],
+        wanted: Wanted = ALL,
+        is_open: Callable[[int], bool] = always_open,
+    ) -> None:
+        for channel in wanted.channels:
+            if channel not in CHANNELS:
+                raise ConfigError("channels", f"has no such channel; there are {', '.join(CHANNELS)}", channel)
+        for name, times in (("bars_ns", wanted.bars_ns), ("marks_ns", (wanted.marks_ns,))):
+            for time_ns in times:
+                if time_ns <= 0:
+                    raise ConfigError(name, "must be above 0", time_ns)
+        _distinct(sources)
+        lines = [_line(index, source, wanted, is_open) for index, source in enumerate(sources)]
+        self._told: Iterator[Told] = lines[0] if len(lines) == 1 else merge(*lines)
+
+    def __next__(self) -> FeedEvent:
+        return next(self._told)[3]
+
+    def pull(self, count: int) -> list[FeedEvent]:
+        """The next so many events; fewer where the sources have ended."""
+        return list(islice(self, count))
+
+
+def _distinct(sources: Iterable[SimulationManifest | Pair]) -> None:
+    """Refuse two markets of one name."""
+    seen: set[str] = set()
+    for source in sources:
+        for manifest in (source.spot, source.perp) if isinstance(source, Pair) else (source,):
+            if manifest.symbol in seen:
+                raise ConfigError("symbol", "is there twice; each market needs a name of its own", manifest.symbol)
+            seen.add(manifest.symbol)
+
+
+def _line(
+    index: int, source: SimulationManifest | Pair, wanted: Wanted, is_open: Callable[[int], bool]
+) -> Iterator[Told]:
+    """All that one source tells, in order."""
+    lanes = _pair_lanes(source, wanted) if isinstance(source, Pair) else _lanes(source, wanted, is_open)
+    return (
+        (at_ns, block[lane].channel, index, next(block[lane].events))
+        for block in lanes
+        for at_ns, lane in _order(block)
+    )
+
+
+def _order(lanes: list[_Lane]) -> Iterator[tuple[int, int]]:
+    """Times, and whose turn it is then."""
+    if not lanes:
+        return iter(())
+    at_ns = np.concatenate([lane.at_ns for lane in lanes])
+    lengths = [len(lane.at_ns) for lane in lanes]
+    which = np.repeat(np.arange(len(lanes)), lengths)
+    channels = np.repeat([lane.channel for lane in lanes], lengths)
+    order = np.lexsort((which, channels, at_ns))
+    return zip(at_ns[order].tolist(), which[order].tolist(), strict=True)
+
+
+def _lanes(manifest: SimulationManifest, wanted: Wanted, is_open: Callable[[int], bool]) -> Iterator[list[_Lane]]:
+    """The channels of a market made alone, block by block. What can't be is refused at once."""
+    batch = Batch(manifest, wanted.seconds, is_open)
+    cadence_ns = batch.model.cadence_ns
+    reactor, symbol = Reactor(batch.model, manifest.seed), _Symbol(batch.model, manifest, wanted)
+
+    def blocks() -> Iterator[list[_Lane]]:
+        for arrivals_ns in batch.arrivals():
+            block = reactor.next_block(int(arrivals_ns[0]) - cadence_ns)
+            yield symbol.lanes(rows_of(block, arrivals_ns, cadence_ns), int(arrivals_ns[-1]))
+
+    return blocks()
+
+
+def _pair_lanes(pair: Pair, wanted: Wanted) -> Iterator[list[_Lane]]:
+    """The channels of spot and perpetual, block by block. What can't be is refused at once."""
+    batch, triangle = Batch(pair.spot, wanted.seconds), Triangle(pair)
+    cadence_ns = triangle.spot.cadence_ns
+    spot, perp = _Symbol(triangle.spot, pair.spot, wanted), _Symbol(triangle.perp, pair.perp, wanted)
+
+    def blocks() -> Iterator[list[_Lane]]:
+        for arrivals_ns in batch.arrivals():
+            block, until_ns = triangle.next_block(), int(arrivals_ns[-1])
+            quoted = Quoted(block.arrivals_ns, block.index, block.mark)
+            yield [
+                *spot.lanes(rows_of(block.spot, arrivals_ns, cadence_ns), until_ns),
+                *perp.lanes(rows_of(block.perp, arrivals_ns, cadence_ns), until_ns, quoted),
+            ]
+
+    return blocks()
