@@ -57,9 +57,6 @@ AHEAD = {
     "venues/aleatoric/canonical/tables.py",  # the artifacts', for captures out of foreign input
     "venues/aleatoric/dialects/alpaca.py",  # spoken by benchmarks/ and tests until a loopback venue speaks it
     "venues/aleatoric/dialects/hyperliquid.py",  # the same
-    "venues/aleatoric/pair.py",  # the HTTP stream's, as wire_events.py and events.py
-    "venues/aleatoric/events.py",
-    "venues/aleatoric/wire_events.py",
     "venues/aleatoric/funding/details.py",  # the MCP door's, as regime.py
     "venues/aleatoric/funding/regime.py",
 }
