@@ -23,6 +23,7 @@ Out = Annotated[
 Plot = Annotated[Path | None, typer.Option(metavar="X.png", help="Draw price, depth, spread, OBI and trades.")]
 CacheDir = Annotated[Path | None, typer.Option("--cache", metavar="DIR", help="Keep the run there, and find it there.")]
 Workers = Annotated[int, typer.Option(metavar="N", help="Processes that make the files; the bytes are the same.")]
+Stream = Annotated[str, typer.Option(metavar="wire|venue|pair", help="Print it line by line instead of keeping it.")]
 Describe = Annotated[str, typer.Option(metavar="PRESET", help="Show every field of its manifest.")]
 
 
@@ -37,6 +38,8 @@ def generate(
     plot: Plot = None,
     cache: CacheDir = None,
     workers: Workers = 1,
+    stream: Stream = "",
+    paced: Annotated[bool, typer.Option("--paced", help="Print the stream at its own pace.")] = False,
     list_: Annotated[bool, typer.Option("--list", help="Show presets and scenarios.")] = False,
     describe: Describe = "",
     schema: Annotated[bool, typer.Option("--schema", help="Print the manifest's JSON Schema.")] = False,
@@ -58,6 +61,8 @@ def generate(
             typer.echo(shown.schema())
             return 0
         asked = made.asked(preset, manifest, seconds, seed, set_ or [], scenario or [])
+        if stream:
+            return made.stream(asked, stream, paced=paced)
         return made.generate(asked, made.Wanted(out=out, plot=plot, cache=cache, workers=workers), as_json=as_json)
 
     finish(work)

@@ -1,5 +1,6 @@
 """`obid generate` at work: what was asked becomes a manifest and a length, those become files, a cache, a picture."""
 
+import os
 import sys
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -18,9 +19,13 @@ from daemon.errors import BadInput
 from daemon.modes import session_calendar
 from daemon.terminal import json_text
 from risk.session import is_rth
+from supervisor.clock import Clock
+from supervisor.wall import run_wall
 from venues.aleatoric.artifacts.cache import Cache, CacheDamaged, Sidecar, key_of
 from venues.aleatoric.artifacts.driver import Heard, Report, Settings, WindowFailed, run_batch
 from venues.aleatoric.artifacts.plot import Thinned, plot
+from venues.aleatoric.artifacts.stream import lines_of
+from venues.aleatoric.artifacts.stream import paced as paced_lines
 from venues.aleatoric.batch import Batch
 from venues.aleatoric.catalogue import get_preset
 from venues.aleatoric.manifest import SimulationManifest, field_types, read_manifest
@@ -129,6 +134,30 @@ def generate(asked: Asked, wanted: Wanted, *, as_json: bool) -> int:
         said["same_as_before"] = not differs
     typer.echo(json_text(said) if as_json else "\n".join(_lines(said)))
     return 1 if differs else 0
+
+
+def stream(asked: Asked, form: str, *, paced: bool) -> int:
+    """Print the run line by line, each at its time if asked; a reader that goes away ends it."""
+    lines, out = lines_of(asked.batch, form), sys.stdout.buffer
+
+    def say(line: bytes) -> None:
+        out.write(line + b"\n")
+
+    async def pace(clock: Clock) -> None:
+        async for _ in paced_lines(lines, clock, say):
+            out.flush()
+
+    try:
+        if paced:
+            run_wall(pace)
+        else:
+            for _, line in lines:
+                say(line)
+        out.flush()
+    except BrokenPipeError:
+        # What is still buffered has nobody to go to, and the interpreter would complain of it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _cached(batch: Batch, wanted: Wanted, said: dict[str, Any]) -> tuple[Cache, Sidecar] | None:

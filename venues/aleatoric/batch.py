@@ -19,7 +19,7 @@ from venues.aleatoric.manifest import SimulationManifest
 from venues.aleatoric.manifest_model import NS_PER_MS, model_of
 from venues.aleatoric.market import CLOSED_NS_MAX, always_open
 from venues.aleatoric.model import BLOCK_STEPS, State
-from venues.aleatoric.symbol import Reactor
+from venues.aleatoric.symbol import Block, Reactor
 from venues.aleatoric.words import Ints
 
 SECONDS_MAX = 366 * 86_400.0
@@ -60,6 +60,16 @@ class Batch:
         reactor = Reactor(self.model, self.manifest.seed)
         for arrivals_ns in self.arrivals():
             yield self._next(reactor, arrivals_ns)
+
+    def blocks_between_breaks(self) -> Iterator[Block]:
+        """All of it as blocks, cut where a session interrupts the steps and where the run ends."""
+        reactor, cadence_ns = Reactor(self.model, self.manifest.seed), self.model.cadence_ns
+        for arrivals_ns in self.arrivals():
+            block = reactor.next_block(self._start_ns(arrivals_ns))
+            breaks = np.flatnonzero(np.diff(arrivals_ns) != cadence_ns) + 1
+            ends = [*breaks.tolist(), len(arrivals_ns)]
+            for first, end in zip([0, *ends], ends, strict=False):
+                yield cut(block, first, end, int(arrivals_ns[first]) - cadence_ns, cadence_ns)
 
     def window(self, window: Window) -> Iterator[Rows]:
         """The rows of a window, the same as `rows` has there."""
@@ -124,3 +134,22 @@ class Batch:
             minute_ns += MINUTE_NS
         right = f"its session does not open for {CLOSED_NS_MAX // (86_400 * NS_PER_S)} days after that"
         raise ConfigError("start_ms", right, spoke_ns // NS_PER_MS)
+
+
+def cut(block: Block, first: int, end: int, start_ns: int, cadence_ns: int) -> Block:
+    """Some steps of a block as one of their own, which begins at a time of its own."""
+    inside = slice(*np.searchsorted(block.trade_step, [first, end]).tolist())
+    return Block(
+        index=block.index,
+        start_ns=start_ns,
+        ticks=block.ticks[:, first:end],
+        lots=block.lots[:, first:end],
+        age_ns=block.age_ns[first:end],
+        trade_step=block.trade_step[inside] - first,
+        trade_ns=block.trade_ns[inside] - first * cadence_ns,
+        trade_ticks=block.trade_ticks[inside],
+        trade_lots=block.trade_lots[inside],
+        trade_sign=block.trade_sign[inside],
+        silent=None if block.silent is None else block.silent[first:end],
+        empty=None if block.empty is None else block.empty[:, first:end],
+    )

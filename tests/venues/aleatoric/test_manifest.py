@@ -29,11 +29,11 @@ from venues.aleatoric.manifest import (
     wanted,
 )
 from venues.aleatoric.manifest_model import model_of, resolved
+from venues.aleatoric.scenarios import KINDS
 from venues.aleatoric.symbol import Reactor
 
 FOR_PAIRS_ONLY = {
     *("basis_theta", "basis_sigma_bps", "basis_cap_bps", "basis_target_bps", "spot_trade_share"),
-    *("premium_std_bps", "premium_tau_h"),
 }
 SEEDS_NAMES = {
     *("symbol", "seed", "initial_price", "drift_annual", "volatility_annual", "jump_intensity", "jump_mean_bps"),
@@ -76,6 +76,8 @@ def test_the_page_s_example_is_a_manifest():
         ({"drift_annual": float("nan")}, r"drift_annual = nan"),
         ({"min_trade_size": float("inf")}, r"min_trade_size = inf"),
         ({"symbol": "a b"}, r"symbol = 'a b'"),
+        ({"scenarios": [{"kind": "quake", "at_s": 1}]}, r"scenarios = .*kind 'quake': one of flash_crash"),
+        ({"scenarios": [{"kind": "trend", "at": 1}]}, r"scenarios = .*unknown field `at`"),
         ({"mean_reversion": 0.1}, r"mean_reversion = 0.1: the manifest has no such field"),
     ],
 )
@@ -126,7 +128,7 @@ def test_every_field_does_something():
         "level_gap_ticks": 3.0, "num_levels": 5, "burst_intensity_factor": 3.0, "book_update_interval_ms": 200,
         "depth_decay_rate": 0.9, "max_trade_size": 9.0, "min_trade_size": 0.5, "metaorder_max": 30,
         "metaorder_tail": 1.7,
-        "initial_price": 70_000.0, "base_spread_bps": 9.0,
+        "initial_price": 70_000.0, "base_spread_bps": 9.0, "scenarios": [{"kind": "trend", "at_s": 5}],
     }  # fmt: skip
     now = resolved(manifest)
     for name in set(field_types()) - FOR_PAIRS_ONLY - {"seed", "start_ms"}:
@@ -135,8 +137,15 @@ def test_every_field_does_something():
         assert model_of(changed) != model_of(manifest), name
 
 
+SCENARIOS = st.builds(
+    lambda kind, at_s: {"kind": kind, "at_s": at_s}, st.sampled_from(sorted(KINDS)), st.floats(0, 1e6, allow_nan=False)
+)
+
+
 def strategy_of(name):
     said = about(name)
+    if name == "scenarios":
+        return st.lists(SCENARIOS, max_size=3)
     if "enum" in said:
         return st.sampled_from(said["enum"])
     if said["type"] == "boolean":

@@ -7,9 +7,13 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import msgspec
 
-from supervisor.clock import Clock
+from config.errors import ConfigError
+from supervisor.clock import NS_PER_MS, NS_PER_S, Clock
 from venues.aleatoric.batch import Batch
+from venues.aleatoric.dialects.speakers import venue_lines
 from venues.aleatoric.events import EventMarketFeed, Wanted
+from venues.aleatoric.pair import CompositePair
+from venues.aleatoric.triangle import pair_of
 from venues.aleatoric.wire_events import WireEvent, WireFormat
 from venues.market import Book, Trade
 
@@ -43,3 +47,25 @@ async def paced(lines: Iterator[Line], clock: Clock, say: Callable[[bytes], obje
         say(line)
         said += 1
     yield said
+
+
+def pair_lines(batch: Batch) -> Iterator[Line]:
+    """The market and its spot or perpetual as the API page's composite pair."""
+    encode, pair = msgspec.json.Encoder().encode, pair_of(batch.manifest)
+    end_ns = batch.manifest.start_ms * NS_PER_MS + round(batch.seconds * NS_PER_S)
+    for event in CompositePair(pair):
+        at_ns = event.payload.ts * NS_PER_MS
+        if at_ns > end_ns:
+            return
+        yield at_ns, encode(event)
+
+
+FORMATS: dict[str, Callable[[Batch], Iterator[Line]]] = {"wire": wire_lines, "venue": venue_lines, "pair": pair_lines}
+"""What a stream can be made of: the page's books and trades, the exchange's own frames, the page's composite pair."""
+
+
+def lines_of(batch: Batch, form: str) -> Iterator[Line]:
+    """The lines of a form. Raises ConfigError."""
+    if form not in FORMATS:
+        raise ConfigError("--stream", f"must be one of {', '.join(FORMATS)}", form)
+    return FORMATS[form](batch)
