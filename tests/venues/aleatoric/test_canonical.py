@@ -242,6 +242,24 @@ def test_stamps_that_go_back_are_reported_and_nothing_is_sorted(seconds, blamed)
     assert [event.position for event in canonical.events] == [i for i in range(len(seconds)) if i not in blamed]
 
 
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_of_stamps_that_leap_or_fall_far_the_damaged_ones_alone_are_blamed(data):
+    count = data.draw(st.integers(4, 20))
+    seconds = list(range(count))
+    damaged = []
+    place = data.draw(st.integers(0, 3))
+    while place < count - 1:
+        ahead = place == 0 or data.draw(st.booleans())  # a first row that is early is in order
+        offset = data.draw(st.integers(100, 10**8))
+        seconds[place] += offset if ahead else -offset
+        damaged.append(place)
+        place += data.draw(st.integers(3, 8))
+    canonical = stamped(*seconds)
+    assert [bad.position for bad in canonical.bad] == damaged
+    assert [event.position for event in canonical.events] == [i for i in range(count) if i not in damaged]
+
+
 def test_channels_are_not_held_to_each_others_time():
     book, trade = rows_of("synthetic", 2)
     canonical = told("synthetic", [at(book, 5), at(trade, 1), at(book, 6), at(trade | {"trade_id": "b"}, 2)])

@@ -125,7 +125,8 @@ def test_a_book_that_can_be_none_is_refused(bids, asks, field, reason):
 )
 def test_binances_recorded_changes_build_the_book_that_an_independent_replay_built(file, applied, stale, trades, top):
     counts, last = Counter(), None
-    for outcome in normalise("binance", captured(f"hftbacktest/{file}"), "BTCUSDT"):
+    rows = (row for row in captured(f"hftbacktest/{file}") if b"@bookTicker" not in row["payload"])  # most rows
+    for outcome in normalise("binance", rows, "BTCUSDT"):
         if isinstance(outcome, BookEvent) and "U" in outcome.venue_data:
             last = outcome
             counts["applied"] += 1
@@ -209,6 +210,26 @@ def test_changes_that_wait_in_vain_are_reported_with_the_reason():
     assert all("no snapshot has come" in bad.reason for bad in canonical.bad)
 
 
+def test_no_more_changes_wait_than_there_is_room_for(monkeypatch):
+    monkeypatch.setattr("venues.aleatoric.canonical.binance.WAITING_MAX", 2)
+    rows = [diff(first, first, at=first) for first in range(99, 103)]
+    canonical = binance(*rows, SNAPSHOT)
+    assert [bad.position for bad in canonical.bad] == [0, 1]
+    assert [book.position for book in canonical.books] == [2, 3]
+
+
+@recorded
+def test_the_recorded_best_bid_and_ask_are_books_of_one_level():
+    rows = list(captured("hftbacktest/binance/btcusdt_20240808.gz", 500))
+    canonical = normalise_all("binance", rows, "BTCUSDT")
+    touches = [book for book in canonical.books if "U" not in book.venue_data]
+    assert len(touches) == sum(b"@bookTicker" in row["payload"] for row in rows) > 100
+    for book in touches:
+        said = json.loads(rows[book.position]["payload"])["data"]
+        assert [str(x) for x in (*book.bids[0], *book.asks[0])] == [said[name] for name in "bBaA"]
+        assert book.at_ns == book.received_ns == rows[book.position]["received_ns"]  # spot says no time
+
+
 def test_a_change_whose_time_is_bad_still_counts_in_the_book():
     rows = [SNAPSHOT, diff(101, 101), diff(102, 102, [("9.5", "7")], E=12), diff(103, 103, at=2)]
     canonical = binance(*rows)
@@ -221,6 +242,15 @@ def test_a_change_whose_level_is_bad_makes_the_book_unknown_and_trades_go_on():
     canonical = binance(SNAPSHOT, diff(101, 101, [("x", "1")]), diff(102, 102), trade)
     assert [(bad.position, bad.field) for bad in canonical.bad] == [(1, "b[0][0]"), (2, "u")]
     assert "row 1 could not be read" in canonical.bad[1].reason and canonical.trades[0].side is Side.SELL
+
+
+def test_what_binance_writes_as_zero_is_nothing():
+    touch = {"e": "bookTicker", "E": MS, "T": MS, "s": "BTCUSDT", "u": 1, "b": "0.00", "B": "0", "a": "11", "A": "2"}
+    none = {"e": "trade", "E": MS, "T": MS, "s": "BTCUSDT", "t": 5, "p": "0", "q": "0", "X": "NA", "m": True}
+    canonical = binance(touch, none, none | {"X": "MARKET"}, touch | {"B": "1"})
+    [book], [passed], bad = canonical.books, canonical.unread, canonical.bad
+    assert (book.bids, decimals(book.asks)) == ((), [(11, 2)]) and passed.kind == "trade of type NA"
+    assert [(each.position, each.field) for each in bad] == [(2, "p"), (3, "b")]
 
 
 def test_binances_change_that_crosses_the_book_is_reported():

@@ -4,8 +4,10 @@ Read are, bare or as `{stream, data}` of a combined stream, with the venue's one
 - `depthUpdate` {E, s, U, u, b, a}, of futures also {T, pu}: changes, which need a snapshot;
 - a snapshot `{lastUpdateId, bids, asks}` of REST, of futures also {E, T}; it tells a book only if it has a time;
 - partial depth, the same fields under a stream name with @depth5, 10 or 20 (futures: a depthUpdate under such a name);
-- `trade` and `aggTrade`; m says that the buyer was the maker, so that the aggressor sold;
-- `bookTicker`, a book of one level a side; that of spot has no "e" and no time.
+- `trade` and `aggTrade`; m says that the buyer was the maker, so that the aggressor sold; futures' trades whose X is
+  NA, of price and size 0, are none of the market's and pass by;
+- `bookTicker`, a book of one level a side, whose price and size are 0 where a side is empty; that of spot has no "e"
+  and no time.
 Other events, acknowledgements and errors are passed by. Times are milliseconds: T, the matching engine's, where it is
 given, otherwise E. What carries no time counts as happened when it was received, and is bad if nobody says when that
 was. A snapshot names no symbol: the wrapper's, or the run's, is taken.
@@ -23,8 +25,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from venues.aleatoric.canonical.events import BadRow, Unread
-from venues.aleatoric.canonical.fields import Fault, Fields, Pair, Unit, levels, uncrossed
+from venues.aleatoric.canonical.events import BadRow, Levels, Unread
+from venues.aleatoric.canonical.fields import Fault, Fields, Pair, Unit, decimal_of, levels, uncrossed
 from venues.aleatoric.canonical.ladder import Ladder
 from venues.aleatoric.canonical.row import Draft, Read, Row
 from venues.market import Side
@@ -88,6 +90,8 @@ class BinanceSource:
             yield from self._snapshot(row, fields, said)
         elif kind == "bookTicker":
             yield _ticker(row, fields, said)
+        elif kind in TRADE_IDS and fields.data.get("X") == "NA":
+            yield row.unread(f"{kind} of type NA")
         elif kind in TRADE_IDS:
             yield _trade(row, fields, said)
         else:
@@ -215,7 +219,7 @@ def _streamed(row: Row, fields: Fields, stream: str) -> str:
 
 def _change(row: Row, symbol: str, fields: Fields, said: dict[str, Any]) -> _Change:
     first, last = fields.whole("U"), fields.whole("u")
-    before = fields.whole("pu") if fields.data.get("pu") is not None else None
+    before = fields.whole("pu") if "pu" in fields.data else None
     if last < first:
         raise Fault(fields.path("u"), last, f"it must not be below U, {first}")
     bids, asks = (levels(fields.rows(name), fields.path(name), LEVEL, empty=True) for name in ("b", "a"))
@@ -229,8 +233,15 @@ def _change(row: Row, symbol: str, fields: Fields, said: dict[str, Any]) -> _Cha
 
 def _ticker(row: Row, fields: Fields, said: dict[str, Any]) -> Draft:
     symbol, at_ns = row.symbol_of(fields, "s"), _time(row, fields)
-    bid, ask = ((fields.number(price), fields.number(size)) for price, size in (("b", "B"), ("a", "A")))
-    return Draft(row.book(VENUE, symbol, at_ns, ((bid,), (ask,)), said | fields.left()), "bookTicker")
+    bids, asks = _touch(fields, "b", "B"), _touch(fields, "a", "A")
+    return Draft(row.book(VENUE, symbol, at_ns, (bids, asks), said | fields.left()), "bookTicker")
+
+
+def _touch(fields: Fields, price: str, size: str) -> Levels:
+    """The one level of a side; none where both are zero."""
+    if all(decimal_of(fields.take(name)) == 0 for name in (price, size)):
+        return ()
+    return ((fields.number(price), fields.number(size)),)
 
 
 def _trade(row: Row, fields: Fields, said: dict[str, Any]) -> Draft:

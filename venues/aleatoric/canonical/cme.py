@@ -4,7 +4,7 @@ CME's own wire is binary (Simple Binary Encoding over multicast); these rows are
 print it. Read is a message `{TransactTime, MatchEventIndicator?, MsgType?, NoMDEntries: [entry, ...]}` or one entry
 with its message's fields around it. Of an entry:
 - `SecurityID` and/or `Symbol`: the instrument; Symbol names it where it is there,
-- `MDEntryType`: 0 bid, 1 offer, 2 trade, J empty book; others (implied E and F, open 4, settlement 6...) pass by,
+- `MDEntryType`: 0 bid, 1 offer, 2 trade, J empty book; others that CME has (implied E and F, settlement 6...) pass by,
 - `MDEntryPx`, `MDEntrySize`: decimals, not mantissas; positive, so spreads at a negative price are refused,
 - `MDPriceLevel`: 1 is the best, `MDUpdateAction`: 0 new, 1 change, 2 delete, 5 overlay; 3 and 4 (delete thru and from)
   are read differently by FIX's texts and CME's, so they make the book unknown instead of perhaps wrong,
@@ -32,6 +32,7 @@ BID, OFFER, TRADE, EMPTY = "0", "1", "2", "J"
 NEW, CHANGE, DELETE, OVERLAY = "0", "1", "2", "5"
 AGGRESSORS = {"0": None, "1": Side.BUY, "2": Side.SELL}
 BOOK_ENTRIES = (BID, OFFER, EMPTY)
+OTHER_ENTRIES = {*"46789ABCEFGNOWeg"}  # prices and volumes of the session, implied quotes, limits
 
 HELD = {"TransactTime", "Symbol", "NoMDEntries", "MDEntryPx", "MDEntrySize", "MDEntryType"}
 """Fields of a message that its book event holds, in one form or another."""
@@ -78,6 +79,7 @@ class CmeSource:
         self._levels_max = levels_max
         self._instruments: dict[str, _Instrument] = {}
         self._ids: dict[str, str] = {}
+        self._missed = ""  # why an instrument that is new may have begun already
 
     def read(self, row: Row) -> Iterator[Read]:
         """A row is a message. Raises Fault."""
@@ -103,9 +105,10 @@ class CmeSource:
 
     def missed(self, position: int) -> None:
         """Where RptSeq is counted, it will show whether an entry is missing; elsewhere nobody could tell."""
+        self._missed = f"row {position} can't be given to an instrument"
         for instrument in self._instruments.values():
             if instrument.sequence is None:
-                instrument.lose(f"row {position} can't be given to an instrument")
+                instrument.lose(self._missed)
 
     def finish(self) -> Iterator[Read]:
         """Nothing waits here but parts of an event, which are no book."""
@@ -129,14 +132,19 @@ class CmeSource:
         except Fault:
             self.missed(row.position)
             raise
-        instrument = self._instruments.setdefault(symbol, _Instrument())
-        stating = kind != TRADE and entry.data.get("MDUpdateAction") is None
+        if (instrument := self._instruments.get(symbol)) is None:
+            instrument = self._instruments[symbol] = _Instrument()
+            if self._missed:
+                instrument.lose(self._missed)
+        stating = kind != TRADE and "MDUpdateAction" not in entry.data
         counter = entry if "RptSeq" in entry.data or not stating else message
-        if kind not in BOOK_ENTRIES:
+        if kind == TRADE or kind in OTHER_ENTRIES:
             _count(row, instrument, counter, stating)
             return [_trade(row, symbol, message, entry) if kind == TRADE else row.unread(f"MDEntryType {kind}")]
         try:
             _count(row, instrument, counter, stating)
+            if kind not in BOOK_ENTRIES:
+                raise Fault(entry.path("MDEntryType"), kind, "CME has no such entries")
             self._change(instrument, (symbol, kind), entry, sum_.stated)
         except Repeated:
             raise
@@ -175,11 +183,11 @@ class CmeSource:
             for each in (BID, OFFER):
                 instrument.state(each, [])
             return
-        level = entry.whole("MDPriceLevel") if entry.data.get("MDPriceLevel") is not None else 1
+        level = entry.whole("MDPriceLevel") if "MDPriceLevel" in entry.data else 1
         path = entry.path("MDPriceLevel")
         if not 1 <= level <= DEPTH:
             raise Fault(path, level, f"levels go from 1 to {DEPTH}")
-        if entry.data.get("MDUpdateAction") is None:
+        if "MDUpdateAction" not in entry.data:
             levels = stated.setdefault(place, [])
             if level != len(levels) + 1:
                 raise Fault(path, level, f"level {len(levels) + 1} of a whole side must come here")
@@ -225,7 +233,7 @@ def _entries(message: Fields) -> list[Fields]:
 
 def _quotes_done(message: Fields) -> bool:
     """Whether the books may be told after this message."""
-    if message.data.get("MatchEventIndicator") is None:
+    if "MatchEventIndicator" not in message.data:
         return True
     return bool(message.whole("MatchEventIndicator") & QUOTES_DONE)
 
@@ -237,7 +245,7 @@ def _time(message: Fields, entry: Fields) -> int:
 
 def _count(row: Row, instrument: _Instrument, entry: Fields, snapshot: bool) -> None:
     """Follow the count of an instrument's entries; a gap makes its book unknown. Raises Fault for one that is over."""
-    if entry.data.get("RptSeq") is None:
+    if "RptSeq" not in entry.data:
         return
     last, instrument.sequence = instrument.sequence, None
     sequence = entry.whole("RptSeq")
@@ -245,6 +253,8 @@ def _count(row: Row, instrument: _Instrument, entry: Fields, snapshot: bool) -> 
         instrument.sequence = last
         raise Repeated(entry.path("RptSeq"), sequence, f"a duplicate, or out of order: the count is at {last}")
     instrument.sequence = sequence
+    if last is None and sequence == 1:  # nothing can have been missed
+        instrument.lost.clear()
     if last is not None and sequence > last + 1 and not snapshot:
         instrument.lose(f"RptSeq {last + 1} to {sequence - 1} are missing before row {row.position}")
 

@@ -4,7 +4,7 @@ from collections.abc import Hashable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Protocol
 
-from msgspec import DecodeError, Struct
+from msgspec import DecodeError, Struct, to_builtins
 from msgspec.json import Decoder
 
 from venues.aleatoric.canonical.events import BadRow, BookEvent, Event, Levels, TradeEvent, Unread
@@ -134,7 +134,9 @@ def open_row(position: int, given: object, only: str | None) -> Row:
 
 
 def parsed(given: object) -> object:
-    """What JSON says, decimals kept exact; anything that isn't text is taken as it is. Raises Fault."""
+    """What JSON says, decimals kept exact; a struct as a dict; anything else is taken as it is. Raises Fault."""
+    if isinstance(given, Struct):
+        return to_builtins(given)
     if not isinstance(given, str | bytes | bytearray | memoryview):
         return given
     try:

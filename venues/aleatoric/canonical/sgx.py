@@ -8,7 +8,7 @@ rows are its rendering in JSON: `Timestamp` is whole nanoseconds since 1970, pri
 - Orders, by `MessageType`: A adds {OrderID, Side, Quantity, Price}; U replaces it with a new Quantity and Price; D
   deletes it; E executes {OrderID, Side, ExecutedQuantity, MatchID} of it at its price, C at `TradePrice`. Each is a new
   book; E and C are a trade as well, whose aggressor is the other side's.
-Other messages (T seconds, R directory, S system, O state, L ticks, Z equilibrium) pass by.
+Other messages of it (T seconds, R and M directory, S system, O state, L ticks, Z equilibrium) pass by.
 
 OrderIDs are unique per book and side. A run begins with empty books, as a day does. A message that can't be read, or
 that executes an order nobody added, puts that order in doubt; the book is not told until the order was deleted or
@@ -31,6 +31,7 @@ VENUE = "sgx"
 RESTING = {"B": Side.BUY, "S": Side.SELL}
 AGGRESSORS = {**RESTING, "": None, " ": None}
 ORDER_MESSAGES = ("A", "U", "D", "E", "C")
+OTHER_MESSAGES = ("T", "S", "R", "L", "M", "O", "Z")
 
 
 _Key = tuple[int, Side]
@@ -73,6 +74,7 @@ class SgxSource:
     def __init__(self, levels_max: int) -> None:
         self._levels_max = levels_max
         self._books: dict[str, _Orders] = {}
+        self._missed = ""  # why a book that is new may have begun already
 
     def read(self, row: Row) -> Iterator[Read]:
         """A row is a message. Raises Fault."""
@@ -88,16 +90,19 @@ class SgxSource:
             yield self._whole(row, fields)
         elif kind == "P" or (not kind and "Price" in fields.data):
             yield _trade(row, fields)
-        elif kind:
+        elif kind in OTHER_MESSAGES:
             yield row.unread(f"MessageType {kind}")
         else:
             self.missed(row.position)
-            raise Fault("MessageType", None, "it must be there, unless the row is a whole book or a trade")
+            known = ", ".join((*ORDER_MESSAGES, "P", *OTHER_MESSAGES))
+            reason = f"it must be one of {known}, or left out of a whole book or a trade"
+            raise Fault("MessageType", fields.data.get("MessageType"), reason)
 
     def missed(self, position: int) -> None:
-        """It may have been an order of any book."""
+        """It may have been an order of any book, seen or not."""
+        self._missed = f"row {position} can't be given to a book"
         for book in self._books.values():
-            book.lose(f"row {position} can't be given to a book")
+            book.lose(self._missed)
 
     def finish(self) -> Iterator[Read]:
         """Nothing waits here."""
@@ -120,7 +125,9 @@ class SgxSource:
         except Fault:
             self.missed(row.position)
             raise
-        book = self._books.setdefault(symbol, _Orders())
+        if (book := self._books.get(symbol)) is None:
+            book = self._books[symbol] = _Orders()
+            book.lose(self._missed)
         traded = _apply(book, fields, kind, row.position)
         at_ns = fields.stamp("Timestamp", Unit.NS)
         said = fields.left()
@@ -214,4 +221,4 @@ def _symbol(row: Row, fields: Fields) -> str:
     """The book's name: Symbol, or the caller's word for it, or the OrderBookID."""
     if fields.data.get("Symbol") is not None:
         return row.symbol_of(fields, "Symbol")
-    return row.symbol or row.only or fields.text("OrderBookID")
+    return row.symbol or row.only or str(fields.whole("OrderBookID"))
