@@ -25,11 +25,15 @@ PACKAGES = tuple(MAY_IMPORT)
 OURS = {*PACKAGES, "tests", "benchmarks"}  # nothing that ships may need the last two
 FREE = {"msgspec", "numpy"}  # with the standard library; every other library has one door
 ONLY_IN = {
+    "aiohttp": "venues/emulator/",
     "alpaca": "venues/alpaca",
+    "coincurve": "venues/hyperliquid/",
+    "eth_account": "venues/hyperliquid/",
     "httpx": "venues/",
     "hyperliquid": "venues/hyperliquid",
     "lz4": "venues/aleatoric/",
     "matplotlib": "venues/aleatoric/",
+    "msgpack": "venues/hyperliquid/",
     "polars": "venues/",
     "pydantic": "config/",
     "pydantic_settings": "config/",
