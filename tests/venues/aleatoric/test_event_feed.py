@@ -187,6 +187,9 @@ def test_a_pair_says_its_index_and_mark():
         assert (mark.index, mark.mark) == (block.index[second * 10 - 1], block.mark[second * 10 - 1])
     books = [event.symbol for event in heard if isinstance(event, Book)]
     assert books == ["BTCUSDT-SPOT", "BTCUSDT"] * 900
+    order = {"BTCUSDT-SPOT": 0, "BTCUSDT": 1}
+    keys = [(moment_ns(event), CHANNELS.index(KINDS[type(event)]), order[symbol_of(event)]) for event in heard]
+    assert keys == sorted(keys)
 
 
 def test_an_equity_is_silent_while_its_market_is_closed():
