@@ -1,0 +1,1 @@
+"""Venues on the loopback: exchanges that speak the real wire over a made market, so that adapters can be proved."""
