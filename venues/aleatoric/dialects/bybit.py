@@ -26,7 +26,7 @@ from venues.aleatoric.dialects.changes import (
     shown_rows,
 )
 from venues.aleatoric.dialects.dialect import Candle, Frame, Mark, arrivals
-from venues.aleatoric.dialects.pieces import Pieces, bare, padded
+from venues.aleatoric.dialects.pieces import Pieces, bare, decimals_of, padded
 from venues.aleatoric.model import SymbolModel
 from venues.aleatoric.symbol import Block
 from venues.aleatoric.words import Stream
@@ -34,7 +34,7 @@ from venues.aleatoric.words import Stream
 FIRST_ID_BITS = 36  # cross sequences of a run begin somewhere: those of 2023 are about 5e10
 FIRST_UPDATE_BITS = 24  # and its update ids at this much of that: those of 2023 are about 6e7
 SPOT_TRADE_ID = 2_290_000_000_000_000_000  # ids of trades at spot have 19 digits
-PRICE_DECIMALS_MAX, MONEY_DECIMALS_MAX = 12, 8  # of what is trimmed
+INDEX_DECIMALS_MAX, MONEY_DECIMALS_MAX = 6, 8  # of what is trimmed: a spot ticker's index, volumes
 VOLUME_DECIMALS, MONEY_DECIMALS, RATE_DECIMALS = 4, 2, 6  # of a linear ticker's volumes, of USD, of changes
 SPOT_RATE_DECIMALS = 4  # of a spot ticker's change
 FUNDING_DECIMALS = 8
@@ -135,7 +135,7 @@ class BybitSpeaker:
         if (interval := INTERVALS.get(bar.interval_ns)) is None:
             raise ValueError(f"interval_ns of a candle is {bar.interval_ns}; Bybit has {', '.join(INTERVALS.values())}")
         said_ms = (candle.said_ns or bar.end_ns) // NS_PER_MS
-        price = PRICE_DECIMALS_MAX
+        price = decimals_of(self.model.tick)
         return (
             f'{{"topic":"kline.{interval}.{self.symbol}","data":[{{"start":{bar.start_ns // NS_PER_MS},'
             f'"end":{bar.end_ns // NS_PER_MS - 1},"interval":"{interval}","open":"{trimmed(bar.open, price)}",'
@@ -163,7 +163,7 @@ class BybitSpeaker:
         """tickers: of a perpetual what `mark` says; at spot always whole, and without mark, funding and touch."""
         if self._linear:
             return self.mark(mark)
-        price, money = PRICE_DECIMALS_MAX, MONEY_DECIMALS_MAX
+        price, money = decimals_of(self.model.tick), MONEY_DECIMALS_MAX
         fields = {
             "symbol": self.symbol,
             "lastPrice": trimmed(mark.last, price),
@@ -173,7 +173,7 @@ class BybitSpeaker:
             "volume24h": trimmed(mark.day_volume, money),
             "turnover24h": trimmed(mark.day_notional_usd, money),
             "price24hPcnt": trimmed(mark.last / mark.day_open - 1.0, SPOT_RATE_DECIMALS),
-            "usdIndexPrice": trimmed(mark.index, price),
+            "usdIndexPrice": trimmed(mark.index, INDEX_DECIMALS_MAX),
         }
         data = ",".join(f'"{name}":"{text}"' for name, text in fields.items())
         at_ms = mark.at_ns // NS_PER_MS
