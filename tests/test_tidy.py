@@ -61,6 +61,8 @@ AHEAD = {
     "venues/aleatoric/canonical/tables.py",  # the artifacts', for captures out of foreign input
     "venues/aleatoric/dialects/alpaca.py",  # spoken by benchmarks/ and tests until a loopback venue speaks it
     "venues/aleatoric/dialects/hyperliquid.py",  # the same
+    "venues/aleatoric/dialects/read_binance.py",  # what reads back what the dialect speaks, until a live venue does
+    "venues/aleatoric/dialects/read_bybit.py",  # the same; OKX's speaker needs its reader's checksum
     "venues/aleatoric/funding/details.py",  # the MCP door's, as regime.py
     "venues/aleatoric/funding/regime.py",
 }

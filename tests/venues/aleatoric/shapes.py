@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Collection
 from typing import Any
 
 NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.(\d+))?")
@@ -23,7 +24,7 @@ def shape(value: Any) -> Any:
             return type(value).__name__
 
 
-def less(value: Any, later: set[str]) -> Any:
+def less(value: Any, later: Collection[str]) -> Any:
     """A value without the keys that venues added after the recording."""
     match value:
         case dict():
@@ -34,7 +35,7 @@ def less(value: Any, later: set[str]) -> Any:
             return value
 
 
-def shape_of(frame: bytes | str, later: set[str] = frozenset()) -> Any:
+def shape_of(frame: bytes | str, later: Collection[str] = ()) -> Any:
     """The shape of a frame."""
     return shape(less(json.loads(frame), later))
 
