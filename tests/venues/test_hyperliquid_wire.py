@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from venues.hyperliquid.account_wire import OrderUpdates, UserFills
 from venues.hyperliquid.wire import AssetContext, Bbo, Candle, Complaint, Other, Pong, Subscribed, decode
 from venues.market import Bar, Book, Level, Side, Trade
 from venues.venue import VenueMisspoke
@@ -70,7 +71,7 @@ def test_every_recorded_frame_is_read_as_it_is_written():
                 float(ctx[f"{name}Px"]) for name in ("mark", "oracle", "mid")
             ]
         else:
-            assert isinstance(heard, Subscribed | Pong | Complaint | Other), where
+            assert isinstance(heard, Subscribed | Pong | Complaint | Other | UserFills | OrderUpdates), where
     assert seen["l2Book"] >= 20
     assert seen["trades"] >= 5
     assert seen["bbo"] >= 3

@@ -1,34 +1,45 @@
 """What Hyperliquid's WebSocket says, turned into the market's vocabulary: bytes in, values out, nothing else.
 
+`decode` is the one entrance. Frames of the market are read here, those of an account in `account_wire`, by one decoder,
+so that neither costs the other anything.
+
 Prices and sizes come as strings. msgspec reads them as floats while it parses, which costs a tenth of converting them
 afterwards; the bounds of `Positive` then refuse what that would let in: nan, inf, zero and negative numbers. A level is
 read straight into a kind of `Level`, so a frame of 40 levels becomes a Book without touching them again.
 """
 
 from decimal import Decimal
-from typing import Annotated, Literal
 
-from msgspec import DecodeError, Meta, Struct, ValidationError, field
+from msgspec import Struct, ValidationError, field
 from msgspec.json import Decoder
 
 from supervisor.clock import NS_PER_MS
-from venues.market import PRICE_MAX, Bar, Book, Level, Positive, Side, Trade
+from venues.hyperliquid.account_wire import (
+    ACCOUNT_CHANNELS,
+    AccountFrame,
+    AccountHeard,
+    FillsFrame,
+    FundingsFrame,
+    OrdersFrame,
+    UserFrame,
+    account_heard,
+)
+from venues.hyperliquid.fields import (
+    MALFORMED,
+    SIDES,
+    Amount,
+    Exact,
+    Milliseconds,
+    SideCode,
+    as_bytes,
+    decoder,
+    misspoke,
+)
+from venues.market import Bar, Book, Level, Positive, Trade
 from venues.venue import VenueMisspoke
 
 GREETING = b"Websocket connection established."
 """The one frame that is not JSON; the venue's own SDK skips it as well."""
-
-SHOWN_MAX = 200
-"""So much of a damaged frame goes into the error."""
-
-Milliseconds = Annotated[int, Meta(gt=0, lt=10**13)]
-"""A time since 1970; a number of 13 digits lasts until the year 2286, microseconds and nanoseconds are longer."""
-
-Amount = Annotated[float, Meta(ge=0, lt=PRICE_MAX * PRICE_MAX)]
-"""A volume or an interest: it may be nothing, and a day's turnover has more digits than a price."""
-
-SIDES = {"B": Side.BUY, "A": Side.SELL}
-"""The aggressor's side, by the side of the book it stands on: bid or ask."""
 
 
 class WireLevel(Level, frozen=True, gc=False, rename={"price": "px", "size": "sz"}):
@@ -98,10 +109,12 @@ class Other(Struct, frozen=True):
     channel: str
 
 
-Heard = Book | tuple[Trade, ...] | Bbo | Candle | AssetContext | Subscribed | Pong | Complaint | Other
+Heard = Book | tuple[Trade, ...] | Bbo | Candle | AssetContext | Subscribed | Pong | Complaint | Other | AccountHeard
 
 
-class _Book(Struct, frozen=True, gc=False):
+class BookRow(Struct, frozen=True, gc=False):
+    """A book as sent, in a frame or as the answer to l2Book."""
+
     coin: str
     time: Milliseconds
     levels: tuple[tuple[WireLevel, ...], tuple[WireLevel, ...]]
@@ -109,7 +122,7 @@ class _Book(Struct, frozen=True, gc=False):
 
 class _Trade(Struct, frozen=True, gc=False):
     coin: str
-    side: Literal["A", "B"]
+    side: SideCode
     px: Positive
     sz: Positive
     time: Milliseconds
@@ -121,7 +134,9 @@ class _Bbo(Struct, frozen=True, gc=False):
     bbo: tuple[WireLevel | None, ...]
 
 
-class _Candle(Struct, frozen=True, gc=False):
+class CandleRow(Struct, frozen=True, gc=False):
+    """A candle as sent, in a frame or as a row of candleSnapshot."""
+
     start: Milliseconds = field(name="t")
     last: Milliseconds = field(name="T")  # the bar's last millisecond
     coin: str = field(name="s")
@@ -133,14 +148,16 @@ class _Candle(Struct, frozen=True, gc=False):
     trades: int = field(name="n")
 
 
-class _Context(Struct, frozen=True, gc=False, rename="camel"):
-    funding: Decimal
+class ContextRow(Struct, frozen=True, gc=False, rename="camel"):
+    """The context of a perpetual as sent, in a frame or as a row of metaAndAssetCtxs."""
+
+    funding: Exact
     open_interest: Amount
     prev_day_px: Amount
     day_ntl_vlm: Amount
     oracle_px: Positive
     mark_px: Positive
-    premium: Decimal | None = None
+    premium: Exact | None = None
     mid_px: Positive | None = None
     impact_pxs: tuple[Positive, Positive] | None = None
     day_base_vlm: Amount = 0.0  # since 2025
@@ -148,7 +165,7 @@ class _Context(Struct, frozen=True, gc=False, rename="camel"):
 
 class _CoinContext(Struct, frozen=True, gc=False):
     coin: str
-    ctx: _Context
+    ctx: ContextRow
 
 
 class _Subscription(Struct, frozen=True):
@@ -162,7 +179,7 @@ class _Subscribed(Struct, frozen=True):
 
 
 class _BookFrame(Struct, frozen=True, gc=False, tag_field="channel", tag="l2Book"):
-    data: _Book
+    data: BookRow
 
 
 class _TradesFrame(Struct, frozen=True, gc=False, tag_field="channel", tag="trades"):
@@ -174,7 +191,7 @@ class _BboFrame(Struct, frozen=True, gc=False, tag_field="channel", tag="bbo"):
 
 
 class _CandleFrame(Struct, frozen=True, gc=False, tag_field="channel", tag="candle"):
-    data: _Candle
+    data: CandleRow
 
 
 class _ContextFrame(Struct, frozen=True, gc=False, tag_field="channel", tag="activeAssetCtx"):
@@ -197,24 +214,41 @@ class _Envelope(Struct, frozen=True):
     channel: str
 
 
-_READ = {"l2Book", "trades", "bbo", "candle", "activeAssetCtx", "subscriptionResponse", "pong", "error"}
+_READ = ACCOUNT_CHANNELS | {
+    "l2Book",
+    "trades",
+    "bbo",
+    "candle",
+    "activeAssetCtx",
+    "subscriptionResponse",
+    "pong",
+    "error",
+}
 _Frame = (
-    _BookFrame | _TradesFrame | _BboFrame | _CandleFrame | _ContextFrame | _SubscribedFrame | _PongFrame | _ErrorFrame
+    _BookFrame
+    | _TradesFrame
+    | _BboFrame
+    | _CandleFrame
+    | _ContextFrame
+    | _SubscribedFrame
+    | _PongFrame
+    | _ErrorFrame
+    | AccountFrame
 )
-_frames = Decoder(_Frame, strict=False)
+_frames = decoder(_Frame)
 _envelopes = Decoder(_Envelope)
 
 
 def decode(frame: bytes | str, received_ns: int) -> Heard:
-    """Read one frame. Raises VenueMisspoke when it breaks the venue's own protocol."""
+    """Read one frame. Raises VenueMisspoke, and nothing else, when it breaks the venue's own protocol."""
     try:
         heard = _frames.decode(frame)
     except ValidationError as error:
         return _unread(frame, error)
-    except DecodeError as error:
-        if _bytes(frame) == GREETING:
+    except MALFORMED as error:
+        if as_bytes(frame) == GREETING:
             return Other("")
-        raise VenueMisspoke(f"{error}: {_shown(frame)}") from error
+        raise misspoke(frame, "a frame", error) from error
     if type(heard) is _BookFrame:
         book = heard.data
         bids, asks = book.levels
@@ -231,19 +265,21 @@ def _decoded(heard: _Frame, received_ns: int) -> Heard:
             bid, ask, *_ = (*touch.bbo, None, None)
             return Bbo(touch.coin, touch.time * NS_PER_MS, received_ns, bid, ask)
         case _CandleFrame(data=candle):
-            return _candle(candle, received_ns)
+            return candle_of(candle, received_ns)
         case _ContextFrame(data=_CoinContext(coin, ctx)):
-            return _context(coin, ctx, received_ns)
+            return context_of(coin, ctx, received_ns)
         case _SubscribedFrame(data=answer):
             return Subscribed(answer.method, answer.subscription.type, answer.subscription.coin)
         case _ErrorFrame(data=text):
             return Complaint(text)
+        case FillsFrame() | OrdersFrame() | FundingsFrame() | UserFrame():
+            return account_heard(heard, received_ns)
         case _:
             return Pong()
 
 
-def _candle(said: _Candle, received_ns: int) -> Candle:
-    """The length is told by the times: `i` would have to be looked up, and a month has none."""
+def candle_of(said: CandleRow, received_ns: int) -> Candle:
+    """A row as a candle. The length is told by the times: `i` would have to be looked up, and a month has none."""
     start_ns, interval_ns = said.start * NS_PER_MS, (said.last + 1 - said.start) * NS_PER_MS
     if interval_ns <= 0:
         raise VenueMisspoke(f"candle: {said.coin} ends at {said.last}, before it begins at {said.start}")
@@ -251,7 +287,8 @@ def _candle(said: _Candle, received_ns: int) -> Candle:
     return Candle(bar, received_ns, said.volume)
 
 
-def _context(coin: str, said: _Context, received_ns: int) -> AssetContext:
+def context_of(coin: str, said: ContextRow, received_ns: int) -> AssetContext:
+    """A row as the context of its coin."""
     impact_bid, impact_ask = said.impact_pxs or (None, None)
     return AssetContext(
         symbol=coin,
@@ -274,16 +311,8 @@ def _unread(frame: bytes | str, error: ValidationError) -> Other:
     """A frame of a channel that nobody reads is none of our business; any other that does not fit is damage."""
     try:
         channel = _envelopes.decode(frame).channel
-    except DecodeError:
+    except MALFORMED:
         channel = ""
     if not channel or channel in _READ:
-        raise VenueMisspoke(f"{channel or 'a frame without a channel'}: {error}: {_shown(frame)}") from error
+        raise misspoke(frame, channel or "a frame without a channel", error) from error
     return Other(channel)
-
-
-def _bytes(frame: bytes | str) -> bytes:
-    return frame.encode() if isinstance(frame, str) else frame
-
-
-def _shown(frame: bytes | str) -> str:
-    return _bytes(frame)[:SHOWN_MAX].decode("utf-8", "replace")

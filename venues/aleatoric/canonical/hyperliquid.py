@@ -14,7 +14,7 @@ from typing import Any
 
 from venues.aleatoric.canonical.fields import Fault, Fields, Unit, items, levels
 from venues.aleatoric.canonical.row import Draft, Read, Row
-from venues.hyperliquid.wire import SIDES
+from venues.hyperliquid.fields import SIDES
 
 VENUE = "hyperliquid"
 LEVEL = ("px", "sz")
