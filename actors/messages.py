@@ -50,6 +50,21 @@ class BarHistory(Struct, frozen=True):
     bars: tuple[Bar, ...]
 
 
+class TierChanged(Struct, frozen=True, kw_only=True):
+    """A symbol was measured at the start and got other thresholds of z than its category has unmeasured."""
+
+    engine: str
+    symbol: str
+    category: str
+    rmsd: float  # per cent of the mean price, brought to a week of 4 h closes
+    bars: int  # that it was measured over
+    z_entry: float
+    z_exit: float
+    z_entry_before: float
+    z_exit_before: float
+    at_ns: int  # end of the last of those bars
+
+
 class OrderPlanned(Struct, frozen=True):
     """An approved order that must be on disk before it may be sent."""
 

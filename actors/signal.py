@@ -21,6 +21,7 @@ from actors.messages import (
     PositionChanged,
     Reconciled,
     StreamState,
+    TierChanged,
     TradingState,
 )
 from actors.strategy import Act, Decision, MeanReversion, Strategy, SymbolView
@@ -31,6 +32,7 @@ from risk.intent import Cancel, Evidence, Intent, Purpose, Refused
 from risk.order import OrderState
 from risk.session import SessionCalendar, closes_at_ns, is_open, is_rth
 from risk.sizing import lots_for
+from risk.tiers import tier_of, week_rmsd_percent
 from supervisor.clock import NS_PER_MS, NS_PER_S
 from supervisor.mailbox import Hears, Overflow, latest
 from venues.market import Bar, Instrument, Side, TimeInForce, side_of
@@ -65,7 +67,7 @@ class Signal:
         Hears(Command, Overflow.BLOCK),
         latest(Imbalance),
     )
-    says: ClassVar[tuple[type, ...]] = (Intent, Cancel)
+    says: ClassVar[tuple[type, ...]] = (Intent, Cancel, TierChanged)
 
     def __init__(
         self,
@@ -79,7 +81,9 @@ class Signal:
         self.limits = profile.signal
         self.new_id = new_id
         self.calendar = calendar or SessionCalendar()
-        self.strategy = strategy or MeanReversion(profile.signal, profile.tier)
+        self.tiers = {symbol: profile.tier(symbol) for symbol in instruments}
+        self.measured: set[str] = set()  # symbols whose tier was
+        self.strategy = strategy or MeanReversion(profile.signal, self.tiers.__getitem__)
         self.obi = attrgetter(f"obi_{profile.signal.obi_depth}")
         self.symbols = {
             symbol: SymbolState(profile, instrument, profile.routes[instrument.asset_class])  # type: ignore[index]
@@ -89,7 +93,7 @@ class Signal:
         self.changes = 0  # counts what may make a refusal untrue
         self.counts: dict[str, int] = {}  # decisions by reason
         self.stopping = False  # the process is: an order sent now would rest with nobody to watch it
-        self.handlers: dict[type, Callable[[Any], Said]] = {
+        self.handlers: dict[type, Callable[[Any], Said | tuple[TierChanged, ...]]] = {
             Bar: self._bar,
             BarHistory: self._history,
             BookRefused: self._book_refused,
@@ -103,7 +107,7 @@ class Signal:
             Reconciled: self._change,
         }
 
-    def hear(self, message: Any) -> Said:
+    def hear(self, message: Any) -> Said | tuple[TierChanged, ...]:
         if type(message) is Imbalance:
             return tuple(self.hear_stream((message,)))
         return self.handlers[type(message)](message)
@@ -141,9 +145,39 @@ class Signal:
             return self._count(decision.reason)
         return self._enter(state, decision, view, now_ns)
 
-    def _history(self, history: BarHistory) -> Said:
-        self.symbols[history.symbol].learn(history.bars)
-        return ()
+    def _history(self, history: BarHistory) -> tuple[TierChanged, ...]:
+        state = self.symbols[history.symbol]
+        state.learn(history.bars)
+        return self._measure(history.symbol, state)
+
+    def _measure(self, symbol: str, state: SymbolState) -> tuple[TierChanged, ...]:
+        """Set the tier by how lively the symbol was, once: a tier that drifts in a run would move exits that wait."""
+        rule = self.profile.tier_rule(symbol)
+        if rule is None or state.daily or symbol in self.measured:
+            return ()
+        closes = [close for _, close in state.closes]
+        rmsd = week_rmsd_percent(closes, self.limits.bar_s)
+        if rmsd is None:
+            return ()
+        self.measured.add(symbol)
+        before, tier = self.tiers[symbol], tier_of(rule, rmsd)
+        self.tiers[symbol] = tier
+        if (tier.z_entry, tier.z_exit) == (before.z_entry, before.z_exit):
+            return ()
+        return (
+            TierChanged(
+                engine=self.profile.engine,
+                symbol=symbol,
+                category=self.profile.category(symbol),
+                rmsd=rmsd,
+                bars=len(closes),
+                z_entry=tier.z_entry,
+                z_exit=tier.z_exit,
+                z_entry_before=before.z_entry,
+                z_exit_before=before.z_exit,
+                at_ns=state.closes[-1][0] + state.interval_ns,
+            ),
+        )
 
     def _book_refused(self, refused: BookRefused) -> Said:
         if refused.reason != "backwards":  # an older book says nothing against the one that is held

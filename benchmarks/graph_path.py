@@ -24,6 +24,7 @@ from actors.messages import (
     SectorCounts,
     StreamEnded,
     StreamState,
+    TierChanged,
     TradingState,
 )
 from actors.obi_pump import ObiPump
@@ -44,7 +45,18 @@ from venues.hyperliquid.wire import decode
 from venues.market import Bar, MarketEvent
 
 OUTSIDE = (Tick, BookRefused, StreamState, StreamEnded, Command, TradingState, MacroWindow, Reconciled, OrderChanged)
-OUTSIDE_TOO = (PositionChanged, SectorCounts, BreakerChanged, Cancel, Reprice, Refused, Approved, Bar, Imbalance)
+OUTSIDE_TOO = (
+    PositionChanged,
+    SectorCounts,
+    BreakerChanged,
+    TierChanged,
+    Cancel,
+    Reprice,
+    Refused,
+    Approved,
+    Bar,
+    Imbalance,
+)
 OPENING = (Reconciled, MacroWindow, SectorCounts, BreakerChanged, StreamState, PositionChanged)
 
 

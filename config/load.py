@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from config.errors import ConfigError
 from config.explain import explain, must_be, nearest, not_a_number
 from config.layers import Layer, Table, merge, origin, read
-from config.profile import EngineName, Profile
-from config.universe import load_universe
+from config.profile import EngineName, Profile, Tier
+from config.universe import CATEGORIES, load_universe
 
 PACKAGE = Path(__file__).parent
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
@@ -130,6 +130,11 @@ def _check(profile: Profile, requested: EngineName, where: Where) -> None:
         for name, given in (("routes", profile.routes), ("fees", profile.fees)):
             if asset_class not in given:
                 raise refuse([name, asset_class], None, f"is missing, and symbols of class {asset_class} are traded")
+    categories = dict.fromkeys([*CATEGORIES, *(facts.category for facts in universe.values() if facts.category)])
+    for category in profile.tier_rules:
+        if category not in categories:
+            right = f"no such category; {nearest(category, categories)}"
+            raise refuse(["tier_rules", category], None, right)
     sectors = dict.fromkeys(facts.sector for facts in universe.values() if facts.sector)
     for sector in profile.risk.sector_caps:
         if sector not in sectors:
@@ -138,13 +143,25 @@ def _check(profile: Profile, requested: EngineName, where: Where) -> None:
         raise refuse(path, value, right)
 
 
+def _tier_quarrels(profile: Profile) -> Iterable[tuple[Sequence[str], object, str]]:
+    """Thresholds that cross, steps that do not rise."""
+    given: list[tuple[list[str], Tier]] = [(["tier_default"], profile.tier_default)]
+    given += [(["tiers", name], tier) for name, tier in profile.tiers.items()]
+    for name, rule in profile.tier_rules.items():
+        given.append((["tier_rules", name], rule))
+        given += [(["tier_rules", name, "steps"], step) for step in rule.steps]
+        bounds = [step.rmsd_min for step in rule.steps]
+        if bounds != sorted(set(bounds)):
+            yield ["tier_rules", name, "steps"], bounds, "rmsd_min must rise from step to step"
+    for path, tier in given:
+        if tier.z_exit >= tier.z_entry:
+            yield [*path, "z_exit"], tier.z_exit, f"must be below z_entry ({tier.z_entry})"
+
+
 def _quarrels(profile: Profile) -> Iterable[tuple[Sequence[str], object, str]]:
     """Pairs of values of which one makes no sense beside the other."""
     signal, risk = profile.signal, profile.risk
-    for name, tier in [("", profile.tier_default), *profile.tiers.items()]:
-        if tier.z_exit >= tier.z_entry:
-            path = ["tiers", name, "z_exit"] if name else ["tier_default", "z_exit"]
-            yield path, tier.z_exit, f"must be below z_entry ({tier.z_entry})"
+    yield from _tier_quarrels(profile)
     if signal.obi_depth == 1 and signal.obi_theta == 0:
         right = "must be above 0 where obi_depth is 1: an empty or balanced quote would pass both sides"
         yield ["signal", "obi_theta"], signal.obi_theta, right

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from config.universe import load_universe
+
 Share = Annotated[float, Field(gt=0, lt=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 PositiveInt = Annotated[int, Field(gt=0)]
@@ -48,6 +50,18 @@ class Tier(Declared):
 
     z_entry: PositiveFloat
     z_exit: PositiveFloat
+
+
+class TierStep(Tier):
+    """The thresholds of a symbol that moves at least so much."""
+
+    rmsd_min: Annotated[float, Field(ge=0)]  # per cent of the mean price, over a week of 4 h closes
+
+
+class TierRule(Tier):
+    """The thresholds of a category: before it was measured, and by how lively a symbol is."""
+
+    steps: tuple[TierStep, ...] = ()  # liveliest last
 
 
 class Route(Declared):
@@ -125,12 +139,22 @@ class Profile(Declared):
     macro: MacroLimits = MacroLimits()
     simulated: Simulated = Simulated()
     tier_default: Tier
-    tiers: dict[str, Tier] = Field(default_factory=dict)  # by symbol
+    tier_rules: dict[str, TierRule] = Field(default_factory=dict)  # by category of the universe
+    tiers: dict[str, Tier] = Field(default_factory=dict)  # by symbol: the operator's, which nothing measured replaces
     symbols: tuple[str, ...]
 
+    def category(self, symbol: str) -> str:
+        """What the universe says a symbol is; empty where it says nothing."""
+        facts = load_universe(self.engine).get(symbol)
+        return facts.category if facts else ""
+
+    def tier_rule(self, symbol: str) -> TierRule | None:
+        """By what a symbol's thresholds are measured; None where they are given, or no rule is for it."""
+        return None if symbol in self.tiers else self.tier_rules.get(self.category(symbol))
+
     def tier(self, symbol: str) -> Tier:
-        """Thresholds of a symbol."""
-        return self.tiers.get(symbol, self.tier_default)
+        """Thresholds of a symbol before anything was measured."""
+        return self.tiers.get(symbol) or self.tier_rules.get(self.category(symbol)) or self.tier_default
 
     def notional_usd(self, asset_class: AssetClass) -> Decimal:
         """What one entry of an asset class is worth."""

@@ -14,6 +14,9 @@ from msgspec import Struct, convert
 
 FOLDER = Path(__file__).parent / "universe"
 BPS = Decimal("0.0001")
+CATEGORIES = ("major", "alt", "stock", "index", "etf", "commodity", "fx")
+"""What moves a price, as far as anything is decided by it: a rule may name one that no symbol of the file is in."""
+
 HYPERLIQUID_DECIMALS = 6
 """A perpetual's price has at most 6 - szDecimals decimals, so that tick times lot is a millionth of a dollar."""
 
@@ -21,7 +24,7 @@ HYPERLIQUID_DECIMALS = 6
 class SymbolFacts(Struct, frozen=True, kw_only=True):
     """One tradable name: the rules its prices and sizes obey, and where its synthetic market starts.
 
-    The first twelve fields are named as in venues.market.Instrument.
+    Fields that venues.market.Instrument has too are named as there.
     """
 
     symbol: str
@@ -35,6 +38,7 @@ class SymbolFacts(Struct, frozen=True, kw_only=True):
     isolated: bool
     price_figures_max: int | None = None
     sector: str = ""
+    category: str = ""  # what kind of thing moves its price, where tiers and screens ask: major, alt, stock, index ...
     multiplier: Decimal = Decimal(1)
     price_usd: Decimal  # mid price at the start
     volatility_annual: float  # standard deviation of a year's log returns

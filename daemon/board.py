@@ -15,6 +15,7 @@ from actors.messages import (
     PositionChanged,
     Reconciled,
     StreamState,
+    TierChanged,
     TradingState,
 )
 from daemon.snapshot import DECISIONS_MAX, DecisionRow, EngineRow, OrderRow, PositionRow
@@ -213,6 +214,7 @@ _TELL: dict[type, tuple[str, Callable[[Any, Instrument], str]]] = {
     Refused: ("refused", lambda m, _: f"{m.rule}: {m.value}, bound {m.bound}"),
     OrderPlanned: ("order", lambda m, i: _order(m.order, i)),
     Fill: ("fill", lambda m, i: f"{_deal(m.side, m.lots, m.ticks, i)}, {'maker' if m.maker else 'taker'}"),
+    TierChanged: ("tier", lambda m, _: f"z {m.z_entry:g}/{m.z_exit:g}: RMSD {m.rmsd:.2f} % of a week, {m.category}"),
     FundingPaid: ("funding", lambda m, _: f"{m.amount_minor / MINOR_PER_USD:+.4f} USD"),
 }
 """What of one symbol is shown, its name and how it reads in a line; what is not here is no decision to show."""

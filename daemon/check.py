@@ -42,14 +42,12 @@ def lines_of(options: RunOptions) -> list[str]:
 def profile_lines(profile: Profile) -> list[str]:
     """One engine: what it trades, when it enters and leaves, and what bounds it."""
     signal, simulated = profile.signal, profile.simulated
-    tiers = [f"{name} {tier.z_entry:g}/{tier.z_exit:g}" for name, tier in profile.tiers.items()]
-    default = profile.tier_default
     return [
         f"venue {profile.venue}, {len(profile.symbols)} symbols: {' '.join(profile.symbols)}",
         f"bars of {signal.bar_s} s, z over {signal.window_bars}, trend over {signal.trend_bars}"
         f"{'' if signal.trend_gate else ' (gate off)'}, {'two-sided' if signal.allow_short else 'long only'}",
         f"imbalance over {signal.obi_depth} levels beyond {signal.obi_theta:g}, at most {signal.obi_age_ms_max} ms old",
-        f"z to enter/leave: {default.z_entry:g}/{default.z_exit:g}" + (f"; {', '.join(tiers)}" if tiers else ""),
+        *tier_lines(profile),
         f"{signal.notional_usd} USD an entry, stop at {signal.stop_loss:.2%}, "
         f"out after {signal.time_stop_rth_s} s in regular hours and {signal.time_stop_s} s otherwise",
         *risk_lines(profile.risk),
@@ -62,6 +60,22 @@ def profile_lines(profile: Profile) -> list[str]:
         f"market data is stale after {profile.feed.stale_ms} ms",
         f"simulated account: {simulated.cash_usd} USD, {simulated.latency_ms:g} ms away",
     ]
+
+
+def tier_lines(profile: Profile) -> list[str]:
+    """How far z must stray, by whom it is said: the operator, or a rule that measures at the start."""
+    said: dict[str, list[str]] = {}
+    for symbol in profile.symbols:
+        tier = profile.tier(symbol)
+        by = "yours" if symbol in profile.tiers else profile.category(symbol) if profile.tier_rule(symbol) else ""
+        said.setdefault(f"{tier.z_entry:g}/{tier.z_exit:g}" + (f" ({by})" if by else ""), []).append(symbol)
+    lines = [f"z to enter/leave: {tier}: {' '.join(symbols)}" for tier, symbols in said.items()]
+    traded = {profile.category(symbol) for symbol in profile.symbols if profile.tier_rule(symbol)}
+    for category, rule in profile.tier_rules.items():
+        if category in traded and rule.steps:
+            steps = [f"{step.z_entry:g}/{step.z_exit:g} from {step.rmsd_min:g} %" for step in rule.steps]
+            lines.append(f"z of {category} by RMSD over a week, measured at the start: {', '.join(steps)}")
+    return lines
 
 
 def risk_lines(risk: RiskLimits) -> list[str]:

@@ -26,7 +26,7 @@ Line = dict[str, Any]
 Instruments = Mapping[str, Mapping[str, Instrument]]
 """What lots and ticks mean, by engine and symbol."""
 
-SEEN = ("book", "bar")
+SEEN = ("tier", "book", "bar")
 """Steps that were seen, not done: they come first, whatever their stamps."""
 
 
@@ -42,7 +42,12 @@ def explain(data_dir: Path, wanted: str, instruments: Instruments) -> Explanatio
     intent_id = intents.pop()
     steps: list[Step] = []
     orders: set[str] = set()
+    tiers: dict[tuple[str, str, str], Line] = {}  # run, engine, symbol -> what was measured there before
     for line in _lines(data_dir):
+        if line.get("event") == "tier_changed":
+            tiers[_whose(line)] = line
+        elif line.get("event") == "intent" and line["id"] == intent_id and (tier := tiers.get(_whose(line))):
+            steps.append(_tier(tier))
         if _belongs(line, intent_id, orders):
             orders |= {line["order"]["id"]} if line["event"] == "order_planned" else set()
             steps += [step for step in _steps(line, instruments) if step not in steps]  # restated after a restart
@@ -137,6 +142,22 @@ def _fact(name: str, seen: Line) -> Fact:
     """A number of the evidence and its bound, if it has one."""
     bound = _number(seen.get(f"{name}_bound"))
     return Fact(name, _number(seen.get(name)), "" if bound == NONE else bound)
+
+
+def _whose(line: Line) -> tuple[str, str, str]:
+    """The run, engine and symbol of a line."""
+    return str(line.get("run")), str(line.get("engine")), str(line.get("symbol"))
+
+
+def _tier(line: Line) -> Step:
+    """Why the bounds of z were not those of the configuration."""
+    facts = (
+        Fact("rmsd", f"{line['rmsd']:.4g} % of a week, over {line['bars']} bars"),
+        Fact("z_entry", _number(line["z_entry"])),
+        Fact("z_exit", _number(line["z_exit"])),
+    )
+    before = f"{line['z_entry_before']:g}/{line['z_exit_before']:g}"
+    return Step(int(line["at_ns"]), "tier", f"{line['category']} measured at the start, {before} before", facts)
 
 
 def _judged(line: Line, at_ns: int) -> Step:

@@ -55,6 +55,7 @@ FROM_OUTSIDE = (Tick, ChildStarted, ChildCrashed, DeadLetter, GaveUp, m.Command,
 """What comes from the supervisor, from timers and from the end of a run."""
 
 DECISIONS: tuple[type, ...] = (
+    m.TierChanged,
     Intent,
     Reprice,
     Cancel,

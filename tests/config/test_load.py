@@ -87,6 +87,16 @@ def test_later_layers_win(mine):
         ("[perps]\nsymbols = ['XYZ:MSTR']", "no such symbol in the perps universe; did you mean xyz:MSTR?"),
         ("[perps.tiers]\nBTX = { z_entry = 1, z_exit = 0.5 }", "perps.tiers = 'BTX': no such symbol"),
         ("[perps.tiers]\nBTC = { z_entry = 1, z_exit = 1.5 }", "tiers.BTC.z_exit = 1.5: must be below z_entry (1.0)"),
+        (
+            "[perps.tier_rules.sector]\nz_entry = 1\nz_exit = 0.5",
+            "perps.tier_rules.sector: no such category; known are",
+        ),
+        ("[perps.tier_rules.fx]\nz_exit = 2", "tier_rules.fx.z_exit = 2.0: must be below z_entry (1.25)"),
+        (
+            "[perps.tier_rules.fx]\nsteps = [{ rmsd_min = 2, z_entry = 2, z_exit = 1 },"
+            " { rmsd_min = 1, z_entry = 2, z_exit = 1 }]",
+            "perps.tier_rules.fx.steps = [2.0, 1.0]: rmsd_min must rise from step to step",
+        ),
         ("[perps.signal]\nobi_depth = 1", "perps.signal.obi_theta = 0.0: must be above 0 where obi_depth is 1"),
         ("[perps.risk]\nreduce_off = 1.6", "perps.risk.reduce_off = 1.6: must be at most reduce_on (1.5)"),
         ("[perps.signal]\nnotional_usd = 900", "order_notional_usd_max = 275: must be at least the largest notional"),

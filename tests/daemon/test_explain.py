@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from actors.messages import OrderChanged, OrderFaulted, OrderPlanned, Unanswered
+from actors.messages import OrderChanged, OrderFaulted, OrderPlanned, TierChanged, Unanswered
 from daemon.errors import BadInput
 from daemon.explain import explain
 from daemon.logs import open_log
@@ -145,3 +145,26 @@ def test_what_is_not_in_the_log_or_fits_too_much_is_bad_usage(tmp_path):
     for wanted, said in (("0xnobody", "no order or intent"), ("0xint", "at least 6"), ("0xinten", "fits 2 intents")):
         with pytest.raises(BadInput, match=said):
             told(tmp_path, wanted, INTENT, other)
+
+
+def test_a_tier_that_was_measured_is_told_with_what_it_was_before(tmp_path):
+    tier = TierChanged(
+        engine="perps",
+        symbol="BTC",
+        category="stock",
+        rmsd=3.875,
+        bars=240,
+        z_entry=1.75,
+        z_exit=0.4,
+        z_entry_before=1.5,
+        z_exit_before=0.3,
+        at_ns=700,
+    )
+    other = replace(tier, symbol="ETH", rmsd=9.0)
+    first = told(tmp_path, INTENT.id, tier, other, *CHAIN).steps[0]
+    assert (first.event, first.text) == ("tier", "stock measured at the start, 1.5/0.3 before")
+    assert first.facts == (
+        Fact("rmsd", "3.875 % of a week, over 240 bars"),
+        Fact("z_entry", "1.75"),
+        Fact("z_exit", "0.4"),
+    )
