@@ -201,8 +201,8 @@ class Signer:
         return Signature(hex(r), hex(s), V_OFFSET + signed[-1])
 
     def __repr__(self) -> str:
-        """The address and the chain."""
-        return f"Signer({self.address}, {self.chain})"
+        """The address and the chain; it may be asked while a key is being refused, when there are none."""
+        return f"Signer({getattr(self, 'address', 'no key')}, {getattr(self, 'chain', '')})"
 
     def __reduce__(self) -> NoReturn:
         """A key is not copied, pickled or sent anywhere."""
