@@ -58,7 +58,7 @@ def _houses(monkeypatch):
 
 def run(tmp_path, name="data"):
     return obid(
-        *("run", "--symbols", "BTC,ETH", "--bar", "1s", "--speed", "max", "--for", "5m", "--seed", "3"),
+        *("run", "--symbols", "BTC,ETH", "--bar", "1s", "--speed", "max", "--for", "5m", "--seed", "4"),
         *("--config", eager(tmp_path), "--data-dir", tmp_path / name),
     )
 

@@ -108,7 +108,8 @@ def test_the_books_balance_and_nothing_is_left_behind(tmp_path):
 def test_positions_from_fills_and_from_the_ledger_agree(tmp_path):
     traded(tmp_path)
     lots = {}
-    for line in log_of(tmp_path / "data", "fill"):
+    fills = {line["id"]: line for line in log_of(tmp_path / "data", "fill")}  # one that is told again is booked once
+    for line in fills.values():
         sign = 1 if line["side"] == "buy" else -1
         lots[line["symbol"]] = lots.get(line["symbol"], 0) + sign * line["lots"]
     held = {symbol: position.lots for symbol, position in open_books(tmp_path / "data").positions["perps"].items()}

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from venues.aleatoric.activity import NS_PER_S, STEPS
-from venues.aleatoric.model import BLOCK_STEPS, LOTS_MAX, BookShape, SymbolModel
-from venues.aleatoric.transforms import exp, exp_of, log, log_of, quick_exponentials
+from venues.aleatoric.model import BLOCK_STEPS, LOTS_MAX, BookShape, State, SymbolModel
+from venues.aleatoric.transforms import exp, log, log_of, quick_exponentials
 from venues.aleatoric.words import Floats, Ints, Lane, Marks, Stream, splitmix64
 
 UNITS = 256  # of log size in an e-fold: a step of 0.4 %
@@ -44,7 +44,9 @@ def lots_table(model: SymbolModel) -> Ints:
     """Lots for each log size, from -LOG_SPAN to +LOG_SPAN e-folds about the median of the touch."""
     median = Fraction(model.touch_usd) / Fraction(model.price_initial) / Fraction(model.lot)
     logs = np.arange(-LOG_SPAN * UNITS, LOG_SPAN * UNITS + 1) / UNITS
-    sizes = np.rint(exp(logs) * float(median))
+    ratios = exp(logs)
+    # The logistic bend of real queues' sizes: a long tail of small ones, none far above the others.
+    sizes = np.rint(ratios * ((1.0 + model.book.queue_max) / (ratios + model.book.queue_max)) * float(median))
     return np.minimum(np.maximum(sizes, 1), LOTS_MAX).astype(np.int64)
 
 
@@ -115,9 +117,10 @@ class Ladder:
         self._leans = in_units(np.array(shape.leans)[:, :levels, None]).astype(np.int32)
         scale = np.array(shape.noise[:levels])
         front = np.where(np.arange(levels) < FRONT, shape.flicker, 0.0)
-        stds = (scale * shape.noise_slow, scale * shape.noise_quick, scale * shape.noise_step + front)
-        self._noises = tuple(in_units(std * ((1 << NOISE_BITS) / BYTE_STD)).astype(np.int32)[:, None] for std in stds)
-        middle = sum(noise * BYTE_MEAN for noise in self._noises) - (1 << NOISE_BITS >> 1)
+        stds = (scale * shape.noise_slow, scale * shape.noise_quick, front)
+        noises = [in_units(std * ((1 << NOISE_BITS) / BYTE_STD)).astype(np.int32)[:, None] for std in stds]
+        self._noises = (*noises[:2], noises[2][:FRONT])
+        middle = sum(noise * BYTE_MEAN for noise in noises) - (1 << NOISE_BITS >> 1)
         # A queue that leans nowhere has half of what both sides share.
         profile = in_units(np.array(shape.profile[:levels])[:, None] + log_of(2.0)) + LOG_SPAN * UNITS
         self._profile = ((profile << NOISE_BITS) - np.rint(middle).astype(np.int64)).astype(np.int32)
@@ -133,20 +136,21 @@ class Ladder:
             result[0] = bid - ranks
             result[1] = ask + ranks
             return result
+        ends = np.arange(self._levels + 1)[:, None]
         below, above = (bid << GAP_BITS) // self._gap, -(-((ask + 1) << GAP_BITS) // self._gap)
-        result[0] = self._in_bucket(below - ranks)
-        result[1] = self._in_bucket(above + ranks - 1)
+        lows = ticks_up((below + 1 - ends) * self._gap)
+        result[0] = self._in_bucket(below - ranks, lows[1:], lows[:-1])
+        lows = ticks_up((above - 1 + ends) * self._gap)
+        result[1] = self._in_bucket(above - 1 + ranks, lows[:-1], lows[1:])
         result[0, 0], result[1, 0] = bid, ask
         return result
 
-    def _in_bucket(self, buckets: Ints) -> Ints:
+    def _in_bucket(self, buckets: Ints, low: Ints, end: Ints) -> Ints:
         """The one price of a bucket where a queue stands; buckets are level_gap_ticks wide on average."""
-        low = ticks_up(buckets * self._gap)
-        width = ticks_up(buckets * self._gap + self._gap) - low
         keys = buckets.astype(np.uint32)
         keys *= _PRICE
         keys ^= np.uint32(self._salts[2])
-        return low + (top_bytes(keys) * width >> 8)
+        return low + (top_bytes(keys) * (end - low) >> 8)
 
     def lots(self, block: int, prices: Ints, leaning: Floats, shown: Ints) -> Ints:
         """Sizes of all levels in lots.
@@ -155,13 +159,14 @@ class Ladder:
         """
         steps = (block * BLOCK_STEPS + STEPS).astype(np.uint32)
         keys = price_keys(prices, self._salts)
-        flicker = self.stream.bytes(block, Lane.FLICKER, keys.size).reshape(keys.shape)
+        front = keys[:, :FRONT].shape
+        flicker = self.stream.bytes(block, Lane.FLICKER, front[0] * front[1] * front[2]).reshape(front)
         still = np.flatnonzero(shown != STEPS)
         flicker[:, :, still] = flicker[:, :, shown[still]]
         slow, quick, step = self._noises
-        logs = flicker * step
-        for bits, noise in zip(self._bits, (slow, quick), strict=True):
-            logs += queue_bytes(keys, steps, bits).view(np.int32) * noise
+        logs = queue_bytes(keys, steps, self._bits[0]).view(np.int32) * slow
+        logs += queue_bytes(keys, steps, self._bits[1]).view(np.int32) * quick
+        logs[:, :FRONT] += flicker * step
         logs += self._profile
         logs >>= NOISE_BITS
         rows = np.rint(leaning * (1 << NOISE_BITS)).astype(np.int32)
@@ -174,18 +179,33 @@ class Ladder:
         return self._table.take(logs, mode="clip")
 
 
-def standing_back(shape: BookShape, stream: Stream, block: int, moved: Marks, start: tuple[int, int]) -> Ints:
-    """Whole ticks by which (bid, ask) stand back: together an exponential spread, often none, kept for a while."""
-    result = np.zeros((2, BLOCK_STEPS), np.int64)
+def standing_back(shape: BookShape, stream: Stream, state: State) -> tuple[Ints, Ints]:
+    """Whole ticks by which (bid, ask) stand back, each renewed now and then, and who quotes inside (+1 a buyer, -1).
+
+    WLFI's spread is one tick for a quarter of the time and otherwise a hump about seven ticks wide: two sides that
+    stand back evenly up to a limit and know nothing of each other, and now and then one more who outbids them all.
+    """
+    backs = np.zeros((2, BLOCK_STEPS), np.int64)
     if not shape.spread_extra_ticks:
-        return result
-    draws = stream.chances(block, Lane.SPREADS, 2 * BLOCK_STEPS).reshape(2, -1)
-    waits = stream.shorts(block, Lane.WIDTHS, BLOCK_STEPS)
-    fresh = moved | (draws[0] >= shape.spread_keep)
-    news = np.flatnonzero(fresh)
-    scale = shape.spread_extra_ticks / exp_of(-shape.spread_tight)
-    spread = np.rint(np.maximum(quick_exponentials(waits[news]) - shape.spread_tight, 0.0) * scale)
-    result[0, news] = np.rint(spread * (0.5 + (draws[1][news] - 0.5) * shape.spread_skew))
-    result[1, news] = spread - result[0, news]
-    at = np.maximum.accumulate(np.where(fresh, STEPS, -1))
-    return np.where(at >= 0, result[:, np.maximum(at, 0)], np.array(start)[:, None])
+        return backs, backs[0]
+    renew = 1.0 - shape.spread_keep
+    draws = stream.chances(state.block, Lane.SPREADS, 2 * BLOCK_STEPS).reshape(2, -1)
+    waits = quick_exponentials(stream.shorts(state.block, Lane.WIDTHS, 2 * BLOCK_STEPS)).reshape(2, -1)
+    # A number that is below the chance, divided by it, is a fresh one; twice a uniform number has mean 1.
+    far = draws * (2.0 / renew * shape.spread_even) + waits * (1.0 - shape.spread_even)
+    mean = 0.5 * shape.spread_extra_ticks / (1.0 - shape.inside_share)
+    fresh = np.rint(far * mean).astype(np.int64)
+    for side in range(2):
+        backs[side] = kept(fresh[side], draws[side] < renew, state.back_ticks[side])
+    draw = stream.chances(state.block, Lane.INSIDE, BLOCK_STEPS)
+    change = 1.0 - shape.inside_keep
+    buyer, anyone = 0.5 * change * shape.inside_share, change * shape.inside_share
+    inside = kept(np.where(draw < buyer, 1, np.where(draw < anyone, -1, 0)), draw < change, state.inside)
+    state.back_ticks, state.inside = (int(backs[0, -1]), int(backs[1, -1])), int(inside[-1])
+    return backs, inside
+
+
+def kept(fresh: Ints, renewed: Marks, start: int) -> Ints:
+    """The latest value that was renewed, at each step."""
+    at = np.maximum.accumulate(np.where(renewed, STEPS, -1))
+    return np.where(at >= 0, fresh[np.maximum(at, 0)], start)

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from venues.aleatoric.activity import NS_PER_S, STEPS
 from venues.aleatoric.model import BLOCK_STEPS, LOTS_MAX, FlowShape, State, SymbolModel
+from venues.aleatoric.prices import Path
 from venues.aleatoric.transforms import exp, log, paretos, poissons, quick_exponentials, quick_normals
 from venues.aleatoric.words import Floats, Ints, Lane, Stream
 
@@ -49,10 +50,12 @@ class Flow:
         self._shape, self._stream, self._cadence_ns = model.flow, stream, model.cadence_ns
         self._rate = model.flow.trades_per_s * model.cadence_ns / NS_PER_S / children_mean(model.flow)
 
-    def arrivals(self, state: State, activity: Floats) -> Arrivals:
+    def arrivals(self, state: State, activity: Floats, profile: Floats, stress: Floats) -> Arrivals:
         """Everything that comes in the block, what earlier ones still owe included."""
         shape, stream, block = self._shape, self._stream, state.block
-        rates = np.minimum(activity * self._rate, ORDERS_PER_STEP_MAX / 2)
+        pace = activity * shape.clock_share + profile * (1.0 - shape.clock_share)
+        pace *= 1.0 - shape.stress_share + stress * shape.stress_share
+        rates = np.minimum(pace * self._rate, ORDERS_PER_STEP_MAX / 2)
         counts = poissons(stream.chances(block, Lane.STARTS, BLOCK_STEPS), rates, ORDERS_PER_STEP_MAX)
         steps = np.repeat(STEPS, counts)
         draws = stream.uniforms(block, Lane.ORDERS, 4 * len(steps)).reshape(-1, 4)
@@ -67,12 +70,12 @@ class Flow:
         when, source = when[order], source[order]
         return Arrivals(steps, draws[:, 0], when, when // self._cadence_ns, source)
 
-    def signs(self, state: State, arrivals: Arrivals, due: Floats) -> Orders:
-        """Which way each trade goes: an order leans on the move that is due, its children follow it.
+    def signs(self, state: State, arrivals: Arrivals, due: Floats, way: Ints) -> Orders:
+        """Which way each trade goes: an order leans on the move that is due or just coming, its children follow it.
 
         Children that come after the block go into the state.
         """
-        lean = due[arrivals.start_step]
+        lean = due[arrivals.start_step] + way[arrivals.start_step] * self._shape.sweep_lean
         lean = lean / np.sqrt(1.0 + lean * lean)
         start_sign = np.where(arrivals.start_draw < 0.5 + 0.5 * self._shape.lean * lean, 1, -1)
         signs = np.concatenate([start_sign, np.array(state.child_sign, np.int64)])[arrivals.source]
@@ -93,13 +96,18 @@ class Flow:
         result: Ints = since - np.repeat(since[first], children) + np.repeat(start_ns, children)
         return result
 
-    def sizes(self, block: int, orders: Orders, median_lots: float, due: Floats) -> Ints:
-        """Lots of each order: a lognormal body times a Pareto tail, larger where it knows of the move that is due."""
+    def sizes(self, block: int, orders: Orders, median_lots: float, path: Path) -> Ints:
+        """Lots of each order: a lognormal body times a Pareto tail, larger where it knows of the move that is due.
+
+        And larger still where the quotes move its way in the same step: on four captures quotes move in .8 to .9 of
+        the steps of the largest hundredth of trades, and in .3 of those of the smaller half.
+        """
         shape = self._shape
         count = len(orders.step)
         logs = quick_normals(self._stream.shorts(block, Lane.BODIES, count)) * shape.size_log_std
         logs -= log(self._stream.uniforms(block, Lane.TAILS, count)) * (1.0 / shape.size_tail)
-        logs += np.maximum(due[orders.step] * orders.sign, 0.0) * shape.size_informed
+        logs += np.maximum(path.due[orders.step] * orders.sign, 0.0) * shape.size_informed
+        logs += (path.way[orders.step] * orders.sign > 0) * shape.sweep_size
         lots = np.rint(np.minimum(exp(logs) * median_lots, LOTS_MAX)).astype(np.int64)
         result: Ints = np.minimum(np.maximum(lots, shape.lots_min), shape.lots_max)
         return result

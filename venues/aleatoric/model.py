@@ -26,12 +26,13 @@ GENERATOR_VERSION = 1
 class ClockShape(Struct, frozen=True, kw_only=True):
     """The activity clock: how unevenly things happen. Its mean is 1."""
 
-    taus_s: tuple[float, float, float] = (15.0, 400.0, 3600.0)  # half-minute flurries, regimes, the hour's mood
-    stds: tuple[float, float, float] = (0.50, 0.40, 0.30)  # of the log of activity, for each of these
+    taus_s: tuple[float, float, float] = (12.0, 120.0, 900.0)  # half-minute flurries, minutes, regimes
+    stds: tuple[float, float, float] = (0.55, 0.55, 0.40)  # of the log of activity, for each of these
     factor_share: float = 0.6  # of the variance of each is the whole market's
     burst_every_s: float = 900.0
     burst_length_s: float = 12.0
     burst_gain: float = 6.0
+    mood_std: float = 0.5  # of the log of each hour's mood, which the next hours share: memory beyond the processes'
     # Of the mean, by UTC hour: 14-16 UTC busiest, 19-23 UTC quietest, as 71 h of StandX trades have it.
     hours: tuple[float, ...] = (
         *(0.95, 0.95, 0.90, 0.85, 0.85, 0.85, 0.90, 1.00, 1.05, 1.05, 1.00, 1.00),
@@ -44,10 +45,13 @@ class PriceShape(Struct, frozen=True, kw_only=True):
 
     drift_annual: float = 0.0  # of the log price; jumps do not add to it
     clock: Literal["activity", "calendar"] = "activity"  # calendar: each step has the same variance, the classic model
-    jump_share: float = 0.15  # of the variance comes from Merton jumps; 0 is plain geometric Brownian motion
-    jumps_per_h: float = 20.0
+    jump_share: float = 0.1  # of the variance comes from Merton jumps; 0 is plain geometric Brownian motion
+    jumps_per_h: float = 6.0
+    news_share: float = 0.7  # of the diffusion's variance comes in single steps, as news does, the same for all symbols
+    news_per_s: float = 0.06
     jump_mean_bps: float = 0.0
     factor_share: float = 0.65  # of the diffusion's variance is the whole market's
+    lead_s: float = 1.1  # queues know of the hidden price this long before the quotes do
     follow_s: float = 1.0  # the quotes aim at the hidden price smoothed over this
     moves_per_step: float = 0.09  # chance that quotes move in a step of mean activity
     moves_trade_gain: float = 1.5  # a step with trades is this much likelier to move, relative
@@ -64,11 +68,14 @@ class BookShape(Struct, frozen=True, kw_only=True):
 
     spread_floor_ticks: int = 1  # the spread is never below this
     spread_extra_ticks: float = 0.0  # and this wider on average
-    spread_tight: float = 0.25  # it is not wider at all with chance 1 - e^-tight
-    spread_skew: float = 0.5  # how unevenly the sides stand back: 0 both alike, 1 one may do it all
-    spread_keep: float = 0.5  # chance that the sides stay where they stand in a step
+    spread_even: float = 0.8  # share of a side's distance that is even; the rest is exponential
+    spread_keep: float = 0.65  # chance that a side stays where it stands in a step
+    inside_share: float = 0.2  # of the time somebody quotes inside a wide spread, at the floor from the other side
+    inside_keep: float = 0.4  # chance that this stays as it is in a step
     level_gap_ticks: float = 1.0
     profile: tuple[float, ...] = (0.0,) * LEVELS  # median of each level over the touch's
+    queue_max: float = 6.0  # of the touch's median: a queue this long hardly grows, whoever joins
+    lean_bend: float = 0.5  # share of the lean that grows with the square of the move that is due
     leans: tuple[tuple[float, ...], ...] = (  # by level, on
         (1.0,) * LEVELS,  # the move that is due, in usual moves
         (0.5,) * LEVELS,  # the fast pressure
@@ -81,19 +88,24 @@ class BookShape(Struct, frozen=True, kw_only=True):
     noise: tuple[float, ...] = (1.0,) * LEVELS  # scale of the queue noise of each level
     noise_slow: float = 0.6  # renewed each 25 s or so
     noise_quick: float = 0.25  # renewed each 2 s or so
-    noise_step: float = 0.03  # renewed each step
-    flicker: float = 0.08  # extra noise of levels 1 to 5, each step
+    flicker: float = 0.11  # noise of levels 1 to 5, renewed each step
 
 
 class FlowShape(Struct, frozen=True, kw_only=True):
     """Trades: metaorders on the activity clock, each of one sign."""
 
     trades_per_s: float = 1.1
+    stress_share: float = 0.4  # of the trades come while quotes are behind the hidden price
+    clock_share: float = (
+        0.5  # of the trades follow the activity clock; the others come evenly, but for the day's profile
+    )
     metaorder_chance: float = 0.08  # that an order is one of a series
     children_tail: float = 1.4  # Pareto tail of the number of children
     children_max: int = 60
     child_gap_s: float = 4.0
     lean: float = 0.7  # of the sign on the move that is due
+    sweep_lean: float = 1.0  # and on the move that comes in the same step, in usual moves: takers make it
+    sweep_size: float = 1.0  # e-folds of size of the trades that a move in the same step follows
     size_over_touch: float = 0.004  # median trade over median touch
     size_log_std: float = 2.4
     size_tail: float = 1.1
@@ -161,6 +173,7 @@ class State(Struct, kw_only=True):
 
     block: int = 0
     latent: int = 0  # hidden price, in ticks / 2^16
+    trail: list[int] = field(default_factory=list)  # the last hidden prices, which the quotes do not know yet
     aim: float = 0.0  # the smoothed hidden price minus the hidden price, in ticks
     quote: int = 0  # best bid of the undisturbed book, in ticks
     processes: list[float] = field(default_factory=lambda: [0.0] * 6)
@@ -168,6 +181,7 @@ class State(Struct, kw_only=True):
     bid_lag: int = 0  # ticks / 2^16 by which a side still stays behind a move
     ask_lag: int = 0
     back_ticks: tuple[int, int] = (0, 0)  # by which bid and ask stand back from the quote
+    inside: int = 0  # who quotes inside the spread: 1 a buyer, -1 a seller, 0 nobody
     leaning: list[float] = field(default_factory=lambda: [0.0] * 4)  # what the queues last answered to
     ticks: list[list[int]] = field(default_factory=list)  # the last book, bids and asks
     lots: list[list[int]] = field(default_factory=list)

@@ -18,9 +18,23 @@ from venues.aleatoric.words import Floats, Ints, Lane, Marks, Stream
 
 FRACTION_BITS = 16
 FRACTION = 1 << FRACTION_BITS
+NEWS_CHANCE_MAX = 0.5  # steps longer than the time between news are all alike
+STRESS_OVER_STD = 0.7  # mean over standard deviation of the way that quotes are behind: .8 if it were normal
+STRESS_MEAN_MIN = 1e-6  # quotes that follow at once are never behind
 GAP_MAX = 4.0  # the book cannot lean more than this many usual moves
 BPS = 10_000.0  # in one
 _SECONDS_PER_HOUR = 3600.0
+
+
+class Course(Struct):
+    """The hidden price of one block."""
+
+    latent: Ints  # ticks / 2^16
+    known: Ints  # the same a little later, as the quotes know it
+    behind: Floats  # how far that one, smoothed, is ahead of it, in ticks
+    stress: Floats  # how far the quotes' aim is from it either way, in usual moves
+    stress_mean: float
+    usual: float  # ticks of a usual move
 
 
 class Path(Struct):
@@ -30,40 +44,34 @@ class Path(Struct):
     ask: Ints
     gap: Floats  # the way the quotes still have to go, in usual moves
     due: Floats  # the same as takers find it, before the quotes of the step
+    way: Ints  # which way these quotes then move: 1 up, -1 down, 0 nowhere
     moved: Marks
-    latent: Ints  # the hidden price, in ticks / 2^16
-    leapt: Marks  # where it jumped
 
 
 class Lead(Struct):
     """A hidden price that a symbol goes with instead of making its own: a perpetual with its spot."""
 
     latent: Ints  # after each step of a block, in ticks / 2^16 of the symbol that follows
-    leapt: Marks  # where it jumped
     shocks: Floats  # of unit variance, that moved it
 
 
 class Pricer:
     """Makes the prices of one symbol."""
 
-    __slots__ = ("_floor", "_follow", "_model", "_step_s", "_stream")
+    __slots__ = ("_factor", "_floor", "_follow", "_lead", "_model", "_step_s", "_stream", "_usual_stress")
 
-    def __init__(self, model: SymbolModel, stream: Stream) -> None:
-        self._model, self._stream = model, stream
+    def __init__(self, model: SymbolModel, stream: Stream, factor: Stream) -> None:
+        self._model, self._stream, self._factor = model, stream, factor
         self._step_s = model.cadence_ns / NS_PER_S
         self._floor = model.ticks_min
-        self._follow = exp_of(-self._step_s / model.price.follow_s)
+        self._lead = round(model.price.lead_s / self._step_s)
+        self._follow = keep = exp_of(-self._step_s / model.price.follow_s)
+        self._usual_stress = STRESS_OVER_STD * keep / sqrt(1.0 - keep * keep)
 
-    def path(
-        self,
-        state: State,
-        shocks: Floats,
-        activity: Floats,
-        traded: Marks,
-        pushes: Ints | None = None,
-        lead: Lead | None = None,
-    ) -> Path:
-        """The prices of the block; moves what the state carries of them.
+    def course(
+        self, state: State, shocks: Floats, activity: Floats, pushes: Ints | None = None, lead: Lead | None = None
+    ) -> Course:
+        """The hidden price of the block; moves what the state carries of it.
 
         `pushes` are a scenario's, at each step. A lead takes the place of the symbol's own hidden price, pushed or not.
         """
@@ -73,27 +81,58 @@ class Pricer:
         leaps = self._jumps(state.block, activity, std, state.latent >> FRACTION_BITS)
         diffusion = shocks * (std * sqrt(1.0 - shape.jump_share))
         if shape.clock == "activity":
-            diffusion = diffusion * np.sqrt(activity)
+            diffusion = diffusion * self._unevenness(state.block, activity)
         drift = self._drift(activity, state.latent >> FRACTION_BITS)
         latent = hidden(state.latent, diffusion + leaps + drift, self._floor * FRACTION, pushes)
-        leapt = leaps != 0.0
         if lead is not None:
-            latent, leapt = np.maximum(lead.latent, self._floor * FRACTION), lead.leapt
-        behind = smoothed(state, latent, self._follow)
+            latent = np.maximum(lead.latent, self._floor * FRACTION)
+        known = self._known(state, latent)
+        behind = smoothed(known, state.aim, self._follow)
+        state.latent, state.aim = int(latent[-1]), float(behind[-1])
+        stress = np.minimum(np.abs(behind) / usual, GAP_MAX)
+        return Course(latent, known[1:], behind, stress, max(self._usual_stress * std / usual, STRESS_MEAN_MIN), usual)
+
+    def _known(self, state: State, latent: Ints) -> Ints:
+        """The hidden price as the quotes know it, and as they knew it a step before the block."""
+        trail = state.trail or [state.latent] * (self._lead + 1)
+        both = np.concatenate([np.array(trail, np.int64), latent])
+        state.trail = both[BLOCK_STEPS:].tolist()
+        return both[: BLOCK_STEPS + 1]
+
+    def path(self, state: State, course: Course, traded: Marks) -> Path:
+        """The prices of the block; moves what the state carries of them.
+
+        How often quotes move hardly depends on how active the hour is, only how far: on four captures the share of
+        seconds with a move goes as the fourth root of the variance from one ten minutes to the next.
+        """
+        shape, latent, usual = self._model.price, course.latent, course.usual
         draws = self._stream.chances(state.block, Lane.MOVES, 2 * BLOCK_STEPS).reshape(2, -1)
-        chance = shape.moves_per_step * np.sqrt(activity) * np.where(traded, 1.0 + shape.moves_trade_gain, 1.0)
-        chance *= 1.0 + np.abs(behind) * (shape.moves_stress_gain / usual)
-        quote = quotes(state.quote, latent, behind, (draws[0] < chance) | leapt)
+        chance = shape.moves_per_step * np.where(traded, 1.0 + shape.moves_trade_gain, 1.0)
+        chance *= 1.0 + course.stress * shape.moves_stress_gain
+        quote = quotes(state.quote, course.known, course.behind, draws[0] < chance)
         bid, ask = self._sides(state, quote, draws[1], usual)
         before = np.concatenate([[state.quote], quote[:-1]])
-        ahead = gaps(latent, quote, usual), gaps(latent, before, usual)
-        path = Path(bid, ask, *ahead, moved=quote != before, latent=latent, leapt=leapt)
-        state.latent, state.quote, state.aim = int(latent[-1]), int(quote[-1]), float(behind[-1])
+        gap = gaps(latent, quote, usual)
+        path = Path(bid, ask, gap, gaps(latent, before, usual), np.sign(quote - before), quote != before)
+        state.quote = int(quote[-1])
         return path
 
     def _step_ticks(self, price_ticks: int) -> float:
         """Standard deviation of the hidden price over a step of mean activity."""
         return self._model.volatility_annual * price_ticks * sqrt(self._step_s / self._model.year_s)
+
+    def _unevenness(self, block: int, activity: Floats) -> Floats:
+        """Scale of each step's shock: the activity's root, and far more at the steps that bring news.
+
+        A step's variance is on average its activity, whatever share of it is news.
+        """
+        shape = self._model.price
+        usual = shape.news_per_s * self._step_s
+        if not shape.news_share or not 0 < usual < NEWS_CHANCE_MAX:
+            return np.sqrt(activity)
+        news = self._factor.chances(block, Lane.NEWS, BLOCK_STEPS) < activity * usual
+        result: Floats = np.sqrt(activity * (1.0 - shape.news_share) + news * (shape.news_share / usual))
+        return result
 
     def _drift(self, activity: Floats, price_ticks: int) -> Floats:
         """What the price goes in each step on average, less what the jumps go on average, in ticks."""
@@ -125,12 +164,13 @@ class Pricer:
         pace = max(1, round(usual * self._step_s / shape.spread_close_s * FRACTION))
         bid_lag = lags(shape, move, draws, pace, state.bid_lag)
         ask_lag = lags(shape, -move, draws, pace, state.ask_lag)
-        backs = standing_back(model.book, self._stream, state.block, move != 0, state.back_ticks)
+        backs, inside = standing_back(model.book, self._stream, state)
         low = quote - (model.book.spread_floor_ticks - 1) // 2
         state.bid_lag, state.ask_lag = int(bid_lag[-1]), int(ask_lag[-1])
-        state.back_ticks = (int(backs[0, -1]), int(backs[1, -1]))
         bid = np.maximum(low - whole(bid_lag) - backs[0], model.ticks_deep)
-        return bid, low + model.book.spread_floor_ticks + whole(ask_lag) + backs[1]
+        ask = low + model.book.spread_floor_ticks + whole(ask_lag) + backs[1]
+        bid = np.where(inside > 0, ask - model.book.spread_floor_ticks, bid)
+        return bid, np.where(inside < 0, bid + model.book.spread_floor_ticks, ask)
 
 
 def hidden(start: int, changes: Floats, floor: int, pushes: Ints | None = None) -> Ints:
@@ -141,10 +181,13 @@ def hidden(start: int, changes: Floats, floor: int, pushes: Ints | None = None) 
     return result
 
 
-def smoothed(state: State, latent: Ints, keep: float) -> Floats:
-    """How far the smoothed hidden price, which the quotes aim at, is ahead of the hidden one, in ticks."""
-    change = np.diff(latent, prepend=state.latent) / FRACTION
-    result: Floats = first_order(-keep * change[None, :], np.array([keep]), np.array([state.aim]))[0]
+def smoothed(known: Ints, start: float, keep: float) -> Floats:
+    """How far the smoothed hidden price, which the quotes aim at, is ahead of the hidden one, in ticks.
+
+    `known` begins one step before the first result, when it was ahead by `start`.
+    """
+    change = np.diff(known) / FRACTION
+    result: Floats = first_order(-keep * change[None, :], np.array([keep]), np.array([start]))[0]
     return result
 
 

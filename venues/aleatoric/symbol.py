@@ -6,7 +6,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from venues.aleatoric.activity import NS_PER_S, STEPS, activity, bursts, intraday
+from venues.aleatoric.activity import NS_PER_S, STEPS, Days, activity, bursts
 from venues.aleatoric.book import LOG_SPAN, UNITS, Ladder, lots_table
 from venues.aleatoric.flow import Arrivals, Books, Fills, Flow, Orders, walk
 from venues.aleatoric.model import BLOCK_STEPS, BookShape, State, SymbolModel
@@ -50,7 +50,8 @@ class Reactor:
         self.state = state if state is not None else first_state(model)
         self._stream = Stream(seed, stream or model.stream)
         self._factor = Stream(seed, FACTOR_STREAM.format(cadence_ns=model.cadence_ns, session=model.session))
-        self._pricer = Pricer(model, self._stream)
+        self._days = Days(model.clock, self._stream, self._factor)
+        self._pricer = Pricer(model, self._stream, self._factor)
         self._ladder, self._flow = Ladder(model, self._stream), Flow(model, self._stream)
         taus = np.array([*model.clock.taus_s, *model.price.pressure_taus_s, model.book.facade_s])
         self._keeps = np.array([exp_of(-model.cadence_ns / NS_PER_S / tau) for tau in taus])
@@ -74,8 +75,8 @@ class Reactor:
         ticks = ticks.swapaxes(1, 2)
         if knobs:
             lots = resize(knobs, lots)
-        orders = self._flow.signs(state, arrivals, path.due)
-        size = self._flow.sizes(state.block, orders, self._usual_lots, path.due)
+        orders = self._flow.signs(state, arrivals, path.due, path.way)
+        size = self._flow.sizes(state.block, orders, self._usual_lots, path)
         block = self._block(start_ns, orders, size, Books(ticks, lots))
         if knobs:
             damage(block, knobs, state)
@@ -86,7 +87,7 @@ class Reactor:
     def next_path(self, start_ns: int) -> Path:
         """The next 1024 steps of the price alone, for history: no queues and no trades."""
         path, arrivals, _ = self._steps(start_ns, self._schedule.knobs(self.state.block))
-        self._flow.signs(self.state, arrivals, path.due)
+        self._flow.signs(self.state, arrivals, path.due, path.way)
         self.state.block += 1
         return path
 
@@ -102,7 +103,7 @@ class Reactor:
             return
         path, arrivals, rows = self._steps(start_ns, None)
         self._held(path, rows)
-        self._flow.signs(state, arrivals, path.due)
+        self._flow.signs(state, arrivals, path.due, path.way)
         self._ages()
         state.ticks, state.lots = [], []
         state.block += 1
@@ -112,15 +113,18 @@ class Reactor:
         state, model = self.state, self.model
         shocks, rows = self._processes(lead)
         gain, burst_steps = bursts(model.clock, self._stream, state.block, model.cadence_ns, state.burst_steps)
-        clock = activity(model.clock, rows[:CLOCKS], intraday(model.clock, start_ns, model.cadence_ns), gain)
+        profile = self._days.profile(start_ns, model.cadence_ns)
+        clock = activity(model.clock, rows[:CLOCKS], profile, gain)
         if knobs:
             clock = clock * knobs.activity[1:]
-        arrivals = self._flow.arrivals(state, clock)
+            profile = profile * knobs.activity[1:]
+        pushes = knobs.pushes(state.latent) if knobs else None
+        course = self._pricer.course(state, shocks, clock, pushes, lead)
+        arrivals = self._flow.arrivals(state, clock, profile, course.stress * (1.0 / course.stress_mean))
         state.burst_steps = burst_steps
         traded = np.bincount(arrivals.step, minlength=BLOCK_STEPS)[:BLOCK_STEPS] > 0
-        pushes = knobs.pushes(state.latent) if knobs else None
-        path = self._pricer.path(state, shocks, clock, traded, pushes, lead)
-        self.lead = Lead(path.latent, path.leapt, shocks)
+        path = self._pricer.path(state, course, traded)
+        self.lead = Lead(course.latent, shocks)
         if not knobs:
             return path, arrivals, rows[CLOCKS:]
         path.bid, path.ask = stand_back(model.book, knobs, path.bid, path.ask, model.ticks_deep)
@@ -151,7 +155,8 @@ class Reactor:
         state, book = self.state, self.model.book
         still, fresh = self._refresh(book, path)
         at = np.maximum.accumulate(np.where(fresh, STEPS, -1))
-        leaning = np.concatenate([path.gap[None, :], rows])
+        gap = path.gap * (1.0 - book.lean_bend + np.abs(path.gap) * book.lean_bend)
+        leaning = np.concatenate([gap[None, :], rows])
         held = np.where(at >= 0, leaning[:, np.maximum(at, 0)], np.array(state.leaning)[:, None])
         state.leaning = held[:, -1].tolist()
         return np.maximum.accumulate(np.where(still, 0, STEPS)), held

@@ -159,7 +159,7 @@ class Triangle:
         lead = self._spot.lead
         assert lead is not None  # a block was just made
         latent = np.rint(lead.latent * self._ticks * over).astype(np.int64)
-        return Lead(latent, lead.leapt, lead.shocks)
+        return Lead(latent, lead.shocks)
 
 
 def middles(block: Block, before: int) -> Ints:

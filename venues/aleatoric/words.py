@@ -50,6 +50,9 @@ class Lane(IntEnum):
     PREMIUM = 15
     WIDTHS = 16
     LATENCY = 17
+    NEWS = 18
+    INSIDE = 19
+    MOODS = 20
 
 
 def stream_of(name: str) -> int:

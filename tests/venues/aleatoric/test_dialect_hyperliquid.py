@@ -79,7 +79,7 @@ def test_a_book_is_said_as_the_venue_says_it():
         START_NS + 550_000_000,
         b'{"channel":"l2Book","data":{"coin":"BTC","time":1757030400543,"levels":[[{"px":"110000.0","sz":"0.1","n":1},'
         b'{"px":"109998.0","sz":"0.12345","n":1}],[{"px":"110001.0","sz":"0.00001","n":1},'
-        b'{"px":"110004.0","sz":"20.0","n":13}]]}}',
+        b'{"px":"110004.0","sz":"20.0","n":10}]]}}',
     )
     fast = HyperliquidSpeaker(BTC, 7, FAST).books(TWO)
     assert [frame for _, frame in fast] == [frame[:-2] + b',"fast":true}}' for _, frame in frames]
