@@ -4,7 +4,7 @@ It knows no socket, no venue and no clock: times come in, faults come out.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct, structs
 
@@ -116,14 +116,16 @@ class Faults:
                 return fault
         return None
 
-    def of_sockets(self, sockets: Sequence[Scope], now_ns: int) -> list[tuple[Fault, int]]:
+    def of_sockets(self, scopes: Callable[[], Sequence[Scope]], now_ns: int) -> list[tuple[Fault, int]]:
         """What befalls sockets now, each with the place of the one it befalls; it waits while there is none."""
-        found = []
+        found: list[tuple[Fault, int]] = []
         for rule in self._rules[SOCKET]:
+            if rule.due_ns is None or now_ns < rule.due_ns:
+                continue
             fault = rule.fault
             meant = [
                 place
-                for place, scope in enumerate(sockets)
+                for place, scope in enumerate(scopes())
                 if (not fault.channels or scope.channels & {*fault.channels})
                 and (not fault.symbols or scope.symbols & {*fault.symbols})
             ]
