@@ -57,7 +57,7 @@ BANNED = {  # what to do instead -> what not to touch outside the seam
 INSTEAD = {name: instead for instead, names in BANNED.items() for name in names.split()}
 ALLOWED: dict[str, set[str]] = {}  # file -> names it may use outside the seam, with the reason in a comment
 AHEAD = {
-    *(f"venues/hyperliquid/{part}.py" for part in ("answers", "meta", "nonce", "paging", "sign")),  # the adapter's, which comes next
+    *(f"venues/hyperliquid/{part}.py" for part in ("answers", "budget", "meta", "nonce", "paging", "sign")),  # the adapter's, which comes next
     "venues/hyperliquid/wire.py",  # read by benchmarks/ until the adapter it belongs to is there
     "venues/aleatoric/canonical/normalise.py",  # the normalize door's, HTTP and MCP
     "venues/aleatoric/canonical/tables.py",  # the artifacts', for captures out of foreign input
