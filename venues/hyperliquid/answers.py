@@ -20,6 +20,8 @@ from venues.venue import VenueMisspoke, VenueUnreachable
 HTTP_OK, HTTP_UNREADABLE, HTTP_TOO_MANY = 200, 422, 429
 SHOWN_MAX = 200
 """So much of an answer goes into an error."""
+UNREADABLE = (DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are no answer: the last two for text that is no UTF-8, and for deep nesting."""
 
 
 class RateLimited(VenueUnreachable):
@@ -173,10 +175,8 @@ def read_answer(body: bytes, asked: int) -> tuple[Verdict, ...]:
         raise VenueUnreachable("an empty answer")
     try:
         answer = _answers.decode(body)
-    except DecodeError as error:
+    except UNREADABLE as error:
         raise VenueMisspoke(f"{error}: {_shown(body)}") from error
-    except RecursionError as error:
-        raise VenueMisspoke(f"nested too deep: {_shown(body)}") from error
     if isinstance(answer, _Err):
         return _whole(answer.response, max(asked, 1))
     if asked == 0 and answer.response.data is None:
