@@ -50,7 +50,8 @@ class Control:
         """Move stepped time on."""
         seconds = asked.get("seconds")
         if not self.emulator.time.stepped or self.server is None:
-            raise web.HTTPConflict(text='{"error":"time flows here; start with --speed step"}')
+            told = '{"error":"time flows here; start with --speed step"}'
+            raise web.HTTPConflict(text=told, content_type="application/json")
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= ADVANCE_S_MAX:
             raise faults.BadFaults("seconds", seconds, f"a number from 0 to {ADVANCE_S_MAX:.0f}")
         await self.server.advance(float(seconds))

@@ -273,12 +273,16 @@ class Server:
         asked = emulator.doors.understand(Ask(request.method, request.path, request.query, request.headers, body, ip))
         if isinstance(asked, Answer):
             return _response(asked)
-        outcome = emulator.suffer(
-            asked,
-            lambda: emulator.doors.answer(asked, emulator.venue_ns()),
-            lambda text: emulator.doors.wrong(asked, text),
-        )
-        emulator.tell()
+        try:
+            outcome = emulator.suffer(
+                asked,
+                lambda: emulator.doors.answer(asked, emulator.venue_ns()),
+                lambda text: emulator.doors.wrong(asked, text),
+            )
+            emulator.tell()
+        except Exception:
+            emulator.counted["crashes"] += 1  # aiohttp answers 500 and logs what it was
+            raise
         if outcome.delay_ns or outcome.answer is None:
             await self._wait(outcome)
         if outcome.answer is None:
