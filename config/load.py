@@ -122,6 +122,7 @@ def _check(profile: Profile, requested: EngineName, where: Where) -> None:
     if not profile.symbols:
         raise refuse(["symbols"], list(profile.symbols), "must name at least one symbol")
     check_symbols(f"{engine}.symbols", profile.symbols, engine, where(["symbols"]))
+    check_symbols(f"{engine}.shadow_symbols", profile.shadow_symbols, engine, where(["shadow_symbols"]))
     for table in (["tiers"], ["risk", "symbol_caps_usd"]):
         names = profile.tiers if table == ["tiers"] else profile.risk.symbol_caps_usd
         for symbol in names:

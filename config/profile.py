@@ -17,6 +17,8 @@ PositiveInt = Annotated[int, Field(gt=0)]
 Usd = Annotated[Decimal, Field(gt=0)]
 EngineName = Literal["perps", "crypto", "equities"]
 AssetClass = Literal["native", "hip3", "spot", "equity"]
+SHADOW = "-shadow"
+"""Ends the name of an engine that trades the same strategy with simulated fills, beside the one it is named after."""
 
 
 class Declared(BaseModel):
@@ -142,10 +144,21 @@ class Profile(Declared):
     tier_rules: dict[str, TierRule] = Field(default_factory=dict)  # by category of the universe
     tiers: dict[str, Tier] = Field(default_factory=dict)  # by symbol: the operator's, which nothing measured replaces
     symbols: tuple[str, ...]
+    shadow_symbols: tuple[str, ...] = ()  # of these: traded by an engine of their own, whose orders never leave
+
+    @property
+    def universe(self) -> str:
+        """The universe that its symbols are of."""
+        return self.engine.removesuffix(SHADOW)
+
+    @property
+    def in_shadow(self) -> bool:
+        """Whether its fills are simulated while others of the run trade for real."""
+        return self.engine.endswith(SHADOW)
 
     def category(self, symbol: str) -> str:
         """What the universe says a symbol is; empty where it says nothing."""
-        facts = load_universe(self.engine).get(symbol)
+        facts = load_universe(self.universe).get(symbol)
         return facts.category if facts else ""
 
     def tier_rule(self, symbol: str) -> TierRule | None:

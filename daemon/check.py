@@ -35,6 +35,8 @@ def lines_of(options: RunOptions) -> list[str]:
         f"log level: {configured.settings.log_level}",
     ]
     for profile in configured.profiles.values():
+        if profile.in_shadow:
+            lines.append(f"{profile.engine}: orders go to: {ORDERS[Mode.SHADOW]}")
         lines += [f"{profile.engine}: {line}" for line in profile_lines(profile)]
     return [*lines, "ok: this would run"]
 

@@ -1,12 +1,14 @@
 """What a run's options and configuration files add up to: settings and one profile for each engine, all checked."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from config.load import daemon_tables, load_profile, split_symbols
 from config.profile import EngineName, Profile
 from config.settings import SECRETS, Settings, load_settings
-from daemon.options import RunOptions
+from config.shadow import split_shadow
+from daemon.options import Mode, RunOptions
 
 
 class Configured(NamedTuple):
@@ -34,7 +36,13 @@ def configure(options: RunOptions) -> Configured:
         engine: load_profile(engine, files, symbols=split[engine], cli=changes(options), live=live)
         for engine in engines
     }
-    return Configured(settings, profiles)
+    return Configured(settings, {name: one for whole in profiles.values() for name, one in _sides(whole, options)})
+
+
+def _sides(profile: Profile, options: RunOptions) -> Iterable[tuple[EngineName, Profile]]:
+    """An engine, and beside it what of it is in shadow; in modes that simulate every fill of it there is one side."""
+    whole = options.mode in (Mode.SHADOW, Mode.REPLAY)
+    return {profile.engine: profile}.items() if whole else split_shadow(profile).items()
 
 
 def changes(options: RunOptions) -> dict[str, Any]:

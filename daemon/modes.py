@@ -53,9 +53,9 @@ def refuse_missing(options: RunOptions, profiles: Mapping[EngineName, Profile]) 
 
 
 def real_venue(mode: Mode, profile: Profile, opening: LedgerMind, clock: Clock, seed: int) -> Venue:
-    """An engine's venue in live, paper and shadow; in shadow its orders never leave the machine."""
+    """An engine's venue in live, paper and shadow; orders of an engine or a run in shadow never leave the machine."""
     venue = ADAPTERS[profile.venue](profile, clock)
-    if mode is not Mode.SHADOW:
+    if mode is not Mode.SHADOW and not profile.in_shadow:
         return venue
     engine = matching_engine(profile, universe(profile), opening)
     return ShadowVenue(venue, engine, latency_of(profile, seed), clock)
@@ -63,8 +63,8 @@ def real_venue(mode: Mode, profile: Profile, opening: LedgerMind, clock: Clock, 
 
 def universe(profile: Profile) -> dict[str, Instrument]:
     """What an engine trades, as the universe's file has it."""
-    known = load_universe(profile.engine)
-    return {symbol: instrument_of(known[symbol]) for symbol in profile.symbols}
+    known = load_universe(profile.universe)
+    return {symbol: replace(instrument_of(known[symbol]), engine=profile.engine) for symbol in profile.symbols}
 
 
 def known_instruments(engine: EngineName) -> dict[str, Instrument]:
@@ -74,10 +74,11 @@ def known_instruments(engine: EngineName) -> dict[str, Instrument]:
 
 def deposits(mode: Mode, profiles: Mapping[EngineName, Profile], at_ns: int) -> tuple[Deposit, ...]:
     """The money that simulated accounts open with; booked once for each data directory."""
-    if mode in (Mode.LIVE, Mode.PAPER):
-        return ()  # the venue says what is there
+    real = mode in (Mode.LIVE, Mode.PAPER)  # there the venue says what is there
     return tuple(
-        Deposit(engine, "opening", to_minor(profile.simulated.cash_usd), at_ns) for engine, profile in profiles.items()
+        Deposit(engine, "opening", to_minor(profile.simulated.cash_usd), at_ns)
+        for engine, profile in profiles.items()
+        if profile.in_shadow or not real
     )
 
 
@@ -89,7 +90,7 @@ def synthetic_source(seed: int, calendar: SessionCalendar, scenarios: Sequence[A
     """Aleatoric's market of an engine's symbols; equities stand still outside their session."""
 
     def source(profile: Profile, start_ns: int) -> MarketSource:
-        known = load_universe(profile.engine)
+        known = load_universe(profile.universe)
         models = [
             replace(model_of(known[symbol]), scenarios=scenarios_of(symbol, scenarios)) for symbol in profile.symbols
         ]

@@ -112,6 +112,10 @@ def refuse_unlisted(opening: LedgerMind, instruments: Mapping[EngineName, Mappin
     for engine, known in instruments.items():
         for symbol, position in opening.books.positions.get(engine, {}).items():
             if symbol not in known:
+                others = [other for other, traded in instruments.items() if symbol in traded]
+                if others:  # only shadow_symbols moves a symbol from one engine to another
+                    right = f"{engine} holds {position.lots} lots of it: flatten it before {others[0]} trades it"
+                    raise ConfigError("shadow_symbols", right, symbol)
                 right = f"{engine} holds {position.lots} lots of it: name it too, or flatten it first"
                 raise ConfigError("--symbols", f"{symbol} is missing; {right}")
 

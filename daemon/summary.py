@@ -3,6 +3,7 @@
 import msgspec
 from msgspec import Struct
 
+from config.profile import SHADOW
 from daemon.snapshot import EngineRow
 from daemon.tables import dollars, table
 from daemon.times import ago, minute_of
@@ -83,6 +84,7 @@ def pnl_text(engines: tuple[EngineRow, ...]) -> str:
     heads = "dollars realised_pnl funding_pnl fees unrealised pnl cash equity"
     columns = ("realised_minor", "funding_minor", "fees_minor", "unrealised_minor", "pnl_minor", "cash_minor")
     rows = [(row.engine, *(getattr(row, name) for name in (*columns, "equity_minor"))) for row in engines]
-    total = ("all", *(sum(column) for column in zip(*(row[1:] for row in rows), strict=True)))
+    summed = [row for row in rows if not str(row[0]).endswith(SHADOW)] or rows  # simulated dollars add up to nothing
+    total = ("all", *(sum(column) for column in zip(*(row[1:] for row in summed), strict=True)))
     shown = [*rows, total] if len(rows) > 1 else rows
     return table(heads, [(row[0], *(dollars(int(cell)) for cell in row[1:])) for row in shown], "no engines")

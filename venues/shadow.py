@@ -6,6 +6,8 @@ venue is opened, listened to and asked for history; it is never sent anything, a
 
 from collections.abc import AsyncIterator, Sequence
 
+from msgspec.structs import replace
+
 from supervisor.clock import Clock
 from venues.latency import LatencyModel
 from venues.market import Bar, Instrument, MarketEvent
@@ -23,7 +25,7 @@ class ShadowVenue(MatchedVenue):
 
     async def open(self) -> Sequence[Instrument]:
         """Connect to the market; the engine learns what is traded there."""
-        instruments = await self.real.open()
+        instruments = tuple(replace(one, engine=self.engine.engine) for one in await self.real.open())
         self.engine.add_instruments(instruments)
         return instruments
 
