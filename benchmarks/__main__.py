@@ -22,6 +22,7 @@ ALL = {
     "generator": (
         *("generator_books_per_s", "generator_over_random_walk", "generator_day_28_coins_s", "generator_day_rss_mib"),
     ),
+    "hl_sign": ("hl_sign_us", "hl_sign_over_sdk"),
     "virtual_day": ("virtual_hours_per_wall_s", "virtual_day_cpu_s"),
 }
 """Each module and the figures it takes."""

@@ -7,7 +7,10 @@ import traceback
 
 import pytest
 from eth_account import Account
+from eth_account.messages import encode_typed_data
+from eth_hash.auto import keccak
 from eth_keys.backends import CoinCurveECCBackend, NativeECCBackend
+from eth_keys.datatypes import PrivateKey
 from hyperliquid.utils import signing as sdk
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -118,15 +121,16 @@ def test_any_action_hashes_as_the_sdk_hashes_it(action, nonce, vault, expires_ms
     assert action_hash(action, nonce, vault, expires_ms) == sdk.action_hash(action, vault, nonce, expires_ms)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(keys, nonces, chains)
 def test_the_quick_library_signs_as_the_one_in_plain_python(key, nonce, chain):
     signed = Signer(Key(key), chain).l1(ORDER, nonce).signature
-    for backend in (NativeECCBackend, CoinCurveECCBackend):
-        account = Account()
-        account.set_key_backend(backend())
-        theirs = sdk.sign_l1_action(account.from_key(key), ORDER, None, nonce, None, chain is Chain.MAINNET)
-        assert numbers(signed) == numbers(theirs)
+    agent = sdk.construct_phantom_agent(sdk.action_hash(ORDER, None, nonce, None), chain is Chain.MAINNET)
+    typed = encode_typed_data(full_message=sdk.l1_payload(agent))
+    digest = keccak(b"\x19" + typed.version + typed.header + typed.body)
+    for backend in (NativeECCBackend(), CoinCurveECCBackend()):
+        theirs = PrivateKey(bytes.fromhex(key[2:]), backend).sign_msg_hash(digest)
+        assert numbers(signed) == (theirs.r, theirs.s, 27 + theirs.v)
 
 
 amounts = st.integers(1, 10**15)
