@@ -24,8 +24,8 @@ SHARED = Path(__file__).resolve().parents[4] / "shared"
 GENERATED = ("ticks", "lots", "age_ns", "trade_step", "trade_ns", "trade_ticks", "trade_lots", "trade_sign")
 CAPTURED = [f"hyperliquid_perp_{coin}" for coin in ("btc", "eth", "sol", "wlfi")]  # that there are captures of
 GOLDEN = {
-    "hyperliquid_perp_btc": "ee406c2cb0330d906c7f3abd3a61205347ec26aaba223cc6d4dae534c49d610d",
-    "hyperliquid_perp_wlfi": "76fbce5416fe66a3defc1274973ba4b54b5c3e5707653eacb634cdb9f226135e",
+    "hyperliquid_perp_btc": "4d8b4668005a9d86d1970573ad64d96612083bd6873374d4381737d53f28b9ab",
+    "hyperliquid_perp_wlfi": "c9161e596f86abd7870d89ebc17c19d4012ecfcefb131191f5dd374ab61b6a5a",
 }
 
 
