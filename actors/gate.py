@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from actors.messages import (
     BreakerChanged,
+    EntryTaken,
     MacroWindow,
     Mark,
     OrderChanged,
@@ -17,7 +18,7 @@ from actors.messages import (
     TradingState,
 )
 from risk.gate import judge
-from risk.gate_state import GateState, order_moved
+from risk.gate_state import GateState, entry_taken, order_moved
 from risk.intent import Approved, Cancel, Intent, Refused, Reprice
 from supervisor.mailbox import Hears, latest
 from venues.market import Instrument
@@ -33,6 +34,7 @@ class Gate:
         Hears(MacroWindow),
         Hears(PositionChanged),
         Hears(OrderChanged),
+        Hears(EntryTaken),
         Hears(SectorCounts),
         Hears(BreakerChanged),
         Hears(Cancel),
@@ -47,6 +49,7 @@ class Gate:
         self.hearers: dict[type, Callable[[Any], None]] = {
             Mark: self._mark,
             OrderChanged: self._order,
+            EntryTaken: self._entry,
             PositionChanged: self._position,
             StreamState: self._stream,
             BreakerChanged: lambda m: self._set(breaker=m.breaker),
@@ -77,6 +80,9 @@ class Gate:
 
     def _order(self, changed: OrderChanged) -> None:
         self.state = order_moved(self.state, changed)
+
+    def _entry(self, taken: EntryTaken) -> None:
+        self.state = entry_taken(self.state, taken.intent_id, taken.at_ns)
 
     def _stream(self, stream: StreamState) -> None:
         fresh = self.state.fresh

@@ -18,6 +18,7 @@ from actors.messages import (
     BreakerChanged,
     CancelSent,
     Drift,
+    EntryTaken,
     Journaled,
     OrderChanged,
     OrderFaulted,
@@ -28,6 +29,7 @@ from actors.messages import (
     TradingState,
     Unanswered,
 )
+from risk.circuit_breaker import account_day
 from risk.ledger.books import Books, UnknownInstrument
 from risk.ledger.postings import Deposit, Entry, Event, Release, Reserve
 from risk.order import LiveOrder, OrderEvent, OrderFault, OrderState, apply, inherit_fill, plan
@@ -39,6 +41,9 @@ from venues.market import Accepted, Cancelled, CancelRefused, Fill, FundingPaid,
 
 OVER_KEPT_MAX = 2_000
 """Orders that are over and still known, for fills that come late: hours of trading."""
+
+TAKEN = (OrderState.RESTING, OrderState.FILLED)
+"""States that only an order which the venue has taken in comes to."""
 
 DOUBTFUL = (OrderState.SENT, OrderState.CANCELLING)
 """States of which nobody knows, after a restart, how they went on."""
@@ -82,6 +87,7 @@ class LedgerMind:
         self.orders: dict[str, LiveOrder] = {}
         self.successors: dict[str, str] = {}  # replaced order -> the one in its place
         self.fences_ns: dict[str, int] = {}
+        self.entries: dict[str, dict[str, EntryTaken]] = {}  # engine -> intent, of the newest account day
         self.over: dict[str, None] = {}  # in the order in which they ended
         self.trading: dict[str, TradingState] = {}
         self.breakers: dict[str, BreakerChanged] = {}
@@ -171,12 +177,28 @@ class LedgerMind:
     def _keep(self, order: LiveOrder) -> None:
         order_id = order.request.id
         self.orders[order_id] = order
+        if order.entry and order.state in TAKEN:
+            self._take_entry(order)
         if not order.over:
             self.over.pop(order_id, None)  # a late word may bring it back to doubt
         elif order_id not in self.over:
             self.over[order_id] = None
             if len(self.over) > OVER_KEPT_MAX:
                 self._forget(next(iter(self.over)))
+
+    def _take_entry(self, order: LiveOrder) -> None:
+        """Count an entry, once however often its orders move; those of earlier days are over."""
+        request, at_ns = order.request, order.changed_ns
+        taken = self.entries.setdefault(request.engine, {})
+        if request.intent_id not in taken:
+            taken[request.intent_id] = EntryTaken(request.engine, request.intent_id, request.symbol, at_ns)
+            day = account_day(at_ns)
+            for old in [intent for intent, entry in taken.items() if account_day(entry.at_ns) < day]:
+                del taken[old]
+
+    def _entry_of(self, order: LiveOrder) -> EntryTaken | None:
+        """The entry that an order served, if a venue has taken it in."""
+        return self.entries.get(order.request.engine, {}).get(order.request.intent_id)
 
     def _forget(self, order_id: str) -> None:
         del self.over[order_id], self.orders[order_id]
@@ -216,6 +238,7 @@ class LedgerMind:
     def _news(self, news: OrderNews | Unanswered) -> tuple[list[Struct], list[Struct]]:
         """What happened to an order. A fill is booked whatever its order has to say about it."""
         chain = self._chain(news.order_id)
+        known_entry = bool(chain) and self._entry_of(chain[0]) is not None
         records: list[Struct] = []
         said: list[Struct] = []
         try:
@@ -229,6 +252,8 @@ class LedgerMind:
             return records, said
         if chain and self.orders.get(news.order_id) is not chain[0]:
             records.insert(0, news)
+        if chain and not known_entry and (entry := self._entry_of(chain[0])) is not None:
+            said.append(entry)
         for known in chain:
             after = self.orders.get(known.request.id, known)
             if _differs(known, after):
@@ -277,7 +302,7 @@ class LedgerMind:
         said: list[Struct] = [self._position(engine, symbol, 0, at_ns) for symbol in held]
         said.append(self.balance_changed(engine, at_ns))
         alive = (order for order in self.orders.values() if order.request.engine == engine and not order.over)
-        return [*said, *map(self.order_changed, alive)]
+        return [*said, *map(self.order_changed, alive), *self.entries.get(engine, {}).values()]
 
     def _post(self, event: Event) -> list[Entry]:
         entry = self.books.post(event)
@@ -381,6 +406,7 @@ class Ledger:
         BalanceChanged,
         OrderChanged,
         OrderFaulted,
+        EntryTaken,
         TradingState,
         BreakerChanged,
         Restated,

@@ -100,6 +100,15 @@ class OrderChanged(Struct, frozen=True):
     at_ns: int
 
 
+class EntryTaken(Struct, frozen=True):
+    """A venue has taken the first order of an entry in; of these there may be a cap a day, of refused ones not."""
+
+    engine: str
+    intent_id: str
+    symbol: str
+    at_ns: int
+
+
 class PositionChanged(Struct, frozen=True):
     """A fill changed a position. lots are signed; entry_ticks is the average cost of what is open, 0 when flat."""
 

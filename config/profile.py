@@ -91,6 +91,7 @@ class RiskLimits(Declared):
     drawdown_max: Share = 0.02
     orders_per_minute: PositiveInt = 30
     orders_burst: PositiveInt = 30
+    entries_max: PositiveInt | None = None  # that a venue accepts in an account day; None: no cap
     dust_lots: Annotated[float, Field(ge=0)] = 1.5  # a position up to this counts as flat
     sector_caps: dict[str, PositiveInt] = Field(default_factory=dict)
     sector_cap_default: PositiveInt = 3

@@ -87,5 +87,6 @@ def risk_lines(risk: RiskLimits) -> list[str]:
         f"at most {risk.order_notional_usd_max} USD an order, {risk.symbol_cap_usd} a symbol, {risk.net_cap_usd} net",
         f"halt at {risk.daily_loss_usd} USD lost in a day or {risk.drawdown_max:.2%} below the peak",
         f"{risk.orders_per_minute} orders a minute, {risk.orders_burst} at once; session {risk.session}",
+        f"entries accepted a day: {risk.entries_max or 'no cap'}",
         f"positions a sector: {risk.sector_cap_default}" + (f"; {caps}" if caps else ""),
     ]

@@ -125,7 +125,7 @@ def shifted(breaker: Breaker, amount_minor: int) -> Breaker:
     )
 
 
-def account_day(at_ns: int, roll_hour_utc: int) -> int:
+def account_day(at_ns: int, roll_hour_utc: int = 0) -> int:
     """Number of the account day."""
     return (at_ns - roll_hour_utc * NS_PER_HOUR) // NS_PER_DAY
 

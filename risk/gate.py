@@ -46,6 +46,7 @@ RULES: tuple[Rule, ...] = (
     Rule("fresh", ENTRIES, rules.fresh),
     Rule("macro_window", ADDING, rules.macro_window),
     Rule("session", ENTRIES, rules.session),
+    Rule("entries_cap", ENTRIES, rules.entries_cap),
     Rule("symbol", ENTRIES, rules.symbol),
     Rule("flip_guard", EVERY, rules.flip_guard),
     Rule("sector_cap", ENTRIES, rules.sector_cap),

@@ -1,7 +1,7 @@
 """What the gate knows when it is asked: one value, replaced by the gate actor as it hears of changes.
 
 It starts closed: not reconciled, nothing fresh, no calendar heard, no equity seen, so that entries wait for all of it.
-The actor may put into its dicts (positions, marks, trading, sectors); `judge` never does.
+The actor may put into its dicts (positions, marks, trading, sectors, entries); `judge` never does.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from config.profile import Profile, RiskLimits
-from risk.circuit_breaker import Breaker, BreakerLimits, breaker_limits
+from risk.circuit_breaker import Breaker, BreakerLimits, account_day, breaker_limits
 from risk.intent import Trading
 from risk.order import OVER, OrderState
 from risk.rate import RateBucket
@@ -97,6 +97,7 @@ class GateState(Struct, frozen=True, kw_only=True):
     positions: dict[str, int] = field(default_factory=dict)  # signed lots, from fills alone
     marks: dict[str, float] = field(default_factory=dict)  # mid price in ticks
     under_way: dict[str, UnderWay] = field(default_factory=dict)  # by intent id
+    entries: dict[str, int] = field(default_factory=dict)  # intent id -> when a venue took it in; of today, or older
     sector_members: dict[str, str] = field(default_factory=dict)  # symbol -> sector, over all engines
     reducing: bool = False  # |net| went past reduce_on and is not below reduce_off again
 
@@ -136,6 +137,18 @@ def without_lost(state: GateState, at_ns: int) -> GateState:
         return state
     alive = {intent: what for intent, what in state.under_way.items() if not what.lost(at_ns)}
     return replace(state, under_way=alive)
+
+
+def entry_taken(state: GateState, intent_id: str, at_ns: int) -> GateState:
+    """The state with one entry more that a venue has taken in; those of earlier days are dropped."""
+    day = entry_day(state, at_ns)
+    kept = {intent: taken_ns for intent, taken_ns in state.entries.items() if entry_day(state, taken_ns) >= day}
+    return replace(state, entries=kept | {intent_id: at_ns})
+
+
+def entry_day(state: GateState, at_ns: int) -> int:
+    """The account day that an entry counts for."""
+    return account_day(at_ns, state.breaker_limits.day_roll_hour_utc)
 
 
 def order_moved(state: GateState, order: OrderFacts) -> GateState:

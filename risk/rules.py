@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from risk.gate_state import GateState
+from risk.gate_state import GateState, entry_day
 from risk.intent import Intent, Reprice, Trading
 from risk.money import notional_minor, to_minor, usd_text
 from risk.position import is_flat
@@ -107,6 +107,19 @@ def session(case: Case) -> Finding:
     left_ns = closes_ns - case.at_ns
     bound = f"{limits.session}, {limits.entries_stop_minutes} min before its close"
     return Finding(left_ns > limits.entries_stop_minutes * NS_PER_MINUTE, f"{left_ns // NS_PER_S} s to close", bound)
+
+
+def entries_cap(case: Case) -> Finding:
+    """The day's entries are not used up: those a venue accepted count, and those under way, which it may accept yet.
+
+    What it refused does not: a venue that rejected every order of a dex once used up a session's entries.
+    """
+    state, day = case.state, entry_day(case.state, case.at_ns)
+    taken = {intent for intent, at_ns in state.entries.items() if entry_day(state, at_ns) == day}
+    taken |= {intent for intent, what in state.under_way.items() if what.entry}
+    most = state.limits.entries_max
+    bound = "no cap" if most is None else f"{most} a day"
+    return Finding(most is None or len(taken) < most, f"{len(taken)} entries accepted today or under way", bound)
 
 
 def symbol(case: Case) -> Finding:

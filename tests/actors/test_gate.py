@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from actors.gate import Gate
 from actors.messages import (
     BreakerChanged,
+    EntryTaken,
     MacroWindow,
     Mark,
     OrderChanged,
@@ -132,6 +133,24 @@ def test_an_approved_entry_counts_before_any_order_of_it_is_known():
     assert verdict(mind, replace(ENTRY, id="i2")) == "flip_guard"
     mind.hear(order(OrderState.CANCELLED))
     assert verdict(mind, replace(ENTRY, id="i3")) is Approved
+
+
+def test_a_cap_of_entries_counts_accepts_and_what_is_under_way_and_begins_anew_each_day():
+    mind = gate(*OPENINGS)
+    mind.state = replace(mind.state, limits=mind.state.limits.model_copy(update={"entries_max": 2}))
+    mind.hear(EntryTaken("perps", "i7", "SOL", NOW_NS))
+    assert verdict(mind) is Approved
+    assert verdict(mind, replace(ENTRY, id="i2")) == "entries_cap"  # the first may be accepted yet
+    mind.hear(order(OrderState.REJECTED))
+    assert verdict(mind, replace(ENTRY, id="i3")) is Approved, "a refused entry is given back"
+    mind.hear(order(intent_id="i3"))
+    mind.hear(EntryTaken("perps", "i3", "BTC", NOW_NS))
+    mind.hear(order(OrderState.CANCELLED, intent_id="i3"))
+    assert verdict(mind, replace(ENTRY, id="i4")) == "entries_cap", "accepted is accepted, filled or not"
+    tomorrow_ns = NOW_NS + 86_400_000_000_000
+    assert verdict(mind, replace(ENTRY, id="i5", at_ns=tomorrow_ns)) is Approved
+    mind.hear(EntryTaken("perps", "i5", "BTC", tomorrow_ns))
+    assert mind.state.entries == {"i5": tomorrow_ns}
 
 
 def test_sectors_of_other_engines_count():

@@ -16,6 +16,7 @@ from actors.messages import (
     BreakerChanged,
     CancelSent,
     Drift,
+    EntryTaken,
     Journaled,
     OrderChanged,
     OrderFaulted,
@@ -337,7 +338,7 @@ def test_a_child_that_starts_hears_positions_money_orders_and_latches_and_then_t
     told = Told()
     told.tell(planned(), accepted(), filled(4), TradingState("", Trading.REDUCING, "x", "operator", 5))
     said = told.tell(ChildStarted("gate", "perps", 1, 9))
-    assert kinds(said) == [PositionChanged, BalanceChanged, OrderChanged, TradingState, Restated]
+    assert kinds(said) == [PositionChanged, BalanceChanged, OrderChanged, EntryTaken, TradingState, Restated]
     assert (said[0].lots, said[2].lots_filled, said[-1]) == (4, 4, Restated("perps", "gate"))
 
 
@@ -354,6 +355,57 @@ def test_engines_of_earlier_runs_are_not_restated():
     told.mind.fold(replace(RUN, number=2, engines=("crypto",), instruments=()))
     said = told.tell(ChildStarted("circuit_breaker", "", 0, 9))
     assert [(type(m), m.engine) for m in said] == [(BalanceChanged, "crypto"), (Restated, "")]
+
+
+# --- entries that a venue has taken in
+
+
+def entries(told):
+    return [message for message in told.news if isinstance(message, EntryTaken)]
+
+
+def test_an_entry_counts_when_the_venue_takes_it_in_and_not_when_it_is_tried():
+    told = Told()
+    told.tell(planned())
+    assert entries(told) == []
+    told.tell(accepted())
+    assert entries(told) == [EntryTaken("perps", told.mind.orders["o1"].request.intent_id, "BTC", 3)]
+    told.tell(filled(4), filled(6, "f2"), cancelled(lots=10))
+    assert len(entries(told)) == 1
+
+
+def test_a_refused_entry_an_unanswered_one_and_an_exit_do_not_count():
+    told = Told()
+    told.tell(planned("o1"), Rejected("perps", "o1", "BTC", "Insufficient margin", 3))
+    told.tell(planned("o2"), Unanswered("perps", "o2", 0, "timeout", 3))
+    told.tell(planned("o3", entry=False), accepted("o3"))
+    assert entries(told) == []
+    told.tell(accepted("o2"))  # proof that it arrived
+    assert len(entries(told)) == 1
+
+
+def test_a_fill_that_overtakes_the_answer_counts_too():
+    told = Told()
+    told.tell(planned(), filled(10))
+    assert len(entries(told)) == 1
+
+
+def test_an_entry_whose_orders_move_counts_once():
+    told = Told()
+    intent_id = "i-moves"
+    told.tell(planned("o1", intent_id=intent_id), accepted("o1"))
+    told.tell(planned("o2", intent_id=intent_id, replaces="o1"), cancelled("o1", reason="replaced"), accepted("o2"))
+    assert [entry.intent_id for entry in entries(told)] == [intent_id]
+
+
+def test_after_a_restart_the_days_entries_are_told_again_and_those_of_the_day_before_are_not():
+    told = Told()
+    day_ns = 86_400_000_000_000
+    told.tell(planned("o1", intent_id="i1"), accepted("o1"))
+    told.tell(planned("o2", intent_id="i2"), Accepted("perps", "o2", "BTC", day_ns + 1))
+    told.tell(planned("o3", intent_id="i3"), Accepted("perps", "o3", "BTC", day_ns + 2))
+    _, said = told.restarted().hear(ChildStarted("gate", "perps", 0, day_ns + 9))
+    assert [m.intent_id for m in said if isinstance(m, EntryTaken)] == ["i2", "i3"]
 
 
 # --- memory

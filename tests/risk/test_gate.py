@@ -117,7 +117,7 @@ def resting(lots, symbol="BTC", *, is_entry=True):
 def test_an_entry_is_asked_every_rule_in_the_order_of_the_design():
     verdict = ask(entry())
     assert [check.rule for check in verdict.checks] == [rule.name for rule in RULES] == [
-        "finite", "state", "reconciled", "fresh", "macro_window", "session", "symbol", "flip_guard", "sector_cap",
+        "finite", "state", "reconciled", "fresh", "macro_window", "session", "entries_cap", "symbol", "flip_guard", "sector_cap",
         "symbol_cap", "reduce_only", "net_cap", "order_notional", "daily_loss", "drawdown", "order_rate",
     ]  # fmt: skip
     assert all(check.value and check.bound for check in verdict.checks)
@@ -132,6 +132,7 @@ SHUT = {  # what breaks each rule, alone
     "reconciled": {"reconciled": False},
     "fresh": {"fresh": frozenset()},
     "macro_window": {"macro_shut": True, "macro_event": "CPI"},
+    "entries_cap": {"limits": LIMITS.model_copy(update={"entries_max": 1}), "entries": {"i0": NOW_NS}},
     "symbol": {"symbols": frozenset()},
     "flip_guard": {"positions": {"BTC": 2}},
     "symbol_cap": {"limits": LIMITS.model_copy(update={"symbol_caps_usd": {"BTC": Decimal(224)}})},
@@ -149,7 +150,8 @@ def test_each_rule_refuses_alone(rule):
 
 
 def test_the_first_broken_rule_is_the_one_that_is_named():
-    broken, state = [rule for rule in SHUT if rule not in ("symbol_cap", "order_notional")], open_state()
+    limiting = ("symbol_cap", "order_notional", "entries_cap")  # these replace the limits of each other
+    broken, state = [rule for rule in SHUT if rule not in limiting], open_state()
     for rule in reversed(broken):
         state = replace(state, **SHUT[rule])
         assert refusal(entry(), state) == rule
