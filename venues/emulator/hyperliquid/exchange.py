@@ -18,7 +18,7 @@ It reads no clock, opens no socket, starts no task. What the server around it mu
 - Requests. POST /info -> `info(body, now_ns, ip)`, POST /exchange -> `exchange(body, now_ns, ip)`, WebSocket `post` ->
   `posted(message, now_ns, ip)`; `body` is the decoded JSON. All return bytes for HTTP 200 or the socket. They raise
   Refused(status, body): answer that status with that text (422 for what can't be read, 429 over the IP's weight).
-- Faults. `delist`, `halt`, `restart`, `thin` and `deposit` are the venue's own happenings. Late, doubled, lost and
+- Faults. `delist`, `halt`, `restart`, `scarce` and `deposit` are the venue's own happenings. Late, doubled, lost and
   reordered frames are the server's: it holds Happenings back or sends them twice.
 - Sockets. Ping, pong, 60 s of silence, limits on connections, messages and users are the server's; count each message
   with `usage.message(ip, now_ns)` so that tests find the highest use of any 60 s in `usage`.
@@ -96,7 +96,7 @@ class HyperliquidExchange:
         self._outbox: list[Happening] = []
         self._hour = market.start_ns // HOUR_NS + 1
         self._batch_ns = market.start_ns
-        self._thin: dict[str, tuple[Fraction, int]] = {}  # name, or all: share, until when
+        self._scarce: dict[str, tuple[Fraction, int]] = {}  # name, or all: share, until when
 
     def _open(self, config: AccountConfig) -> Account:
         return Account(config, self.config, self.listing, self._tape, self.mint)
@@ -137,7 +137,7 @@ class HyperliquidExchange:
 
     def _step(self, at_ns: int, events: Sequence[MarketEvent]) -> None:
         """One instant: accounts first, then everybody."""
-        met = [self._thinned(event, at_ns) for event in events] if self._thin else events
+        met = [self._thinned(event, at_ns) for event in events] if self._scarce else events
         for account in self.accounts.values():
             for house in account.houses.values():
                 account.absorb(house.hear(met), at_ns)
@@ -332,9 +332,9 @@ class HyperliquidExchange:
         """A network upgrade has just happened: until a time only post-only orders are allowed."""
         self._placing.post_only_ns = until_ns
 
-    def thin(self, share: float, until_ns: int, name: str = "") -> None:
+    def scarce(self, share: float, until_ns: int, name: str = "") -> None:
         """Until a time orders find only a share of the liquidity that is shown; of one name or of all."""
-        self._thin[name] = (Fraction(str(share)), until_ns)
+        self._scarce[name] = (Fraction(str(share)), until_ns)
         for coin in self._tape.names if not name else [name]:
             book = self._tape.book(coin)
             if book is not None:
@@ -348,7 +348,7 @@ class HyperliquidExchange:
 
     def _thinned(self, event: MarketEvent, at_ns: int) -> MarketEvent:
         """What of a book or a trade there is for orders of accounts."""
-        share, until_ns = self._thin.get(event.symbol) or self._thin.get("", (Fraction(1), 0))
+        share, until_ns = self._scarce.get(event.symbol) or self._scarce.get("", (Fraction(1), 0))
         if at_ns >= until_ns:
             return event
         lot = self.listing.assets[event.symbol].lot
