@@ -10,6 +10,7 @@ import typer
 
 from daemon import options
 from daemon.commands_ctl import ctl
+from daemon.commands_emulate import emulate
 from daemon.commands_generate import generate
 from daemon.commands_ledger import ledger
 from daemon.commands_logs import logs
@@ -28,6 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(ctl, name="ctl")
+app.add_typer(emulate, name="emulate")
 app.add_typer(ledger, name="ledger")
 app.command(
     name="generate", epilog="Example: obid generate --preset hyperliquid_perp_sol --seconds 3600 --out sol.parquet"

@@ -27,7 +27,7 @@ For how long: `for_s`. For requests and frames it is a window that the firing op
     late_fills             a frame with fills is held back                                    delay_s = 3
     duplicate_fills        a frame with fills is sent twice                                   -
     reordered_fills        a frame with fills goes after the next one, or after the delay     delay_s = 5
-    partial_fills          for a while orders get only a share of what would fill them        share = 0.4, for_s = 30
+    partial_fills          for a while orders find only a share of what books show            share, for_s = 30
     delist                 a symbol is taken off the exchange, drawn where none is named      -
     restart                nothing answers for a while, then post-only orders are taken only  for_s, post_only_s = 20
     clock_skew             the exchange's clock is off for a while                            skew_ms = 1500, for_s = 60
@@ -73,7 +73,7 @@ KINDS = {
     "late_fills": Kind(FRAME, {"for_s": 0.0, "delay_s": 3.0}),
     "duplicate_fills": Kind(FRAME, {"for_s": 0.0}),
     "reordered_fills": Kind(FRAME, {"for_s": 0.0, "delay_s": 5.0}),
-    "partial_fills": Kind(EXCHANGE, {"share": 0.4, "for_s": 30.0}),
+    "partial_fills": Kind(EXCHANGE, {"share": 0.0001, "for_s": 30.0}),
     "delist": Kind(EXCHANGE, {}),
     "restart": Kind(EXCHANGE, {"for_s": 20.0, "post_only_s": 20.0}),
     "clock_skew": Kind(EXCHANGE, {"skew_ms": 1500, "for_s": 60.0}),
@@ -139,7 +139,7 @@ delay_s = 5
 [[fault]]
 kind = "partial_fills"
 every_s = 300
-share = 0.4
+share = 0.0001
 for_s = 30
 [[fault]]
 kind = "delist"

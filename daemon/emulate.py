@@ -1,0 +1,190 @@
+"""`obid emulate` at work: options become a market, accounts and faults, and those are served until a signal comes."""
+
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from ipaddress import IPv4Address
+
+import typer
+from msgspec import Struct
+
+from config.universe import load_universe
+from daemon import options
+from daemon.errors import BadInput, Failed
+from daemon.markets import model_of
+from daemon.modes import session_calendar
+from daemon.terminal import json_text
+from risk.session import is_open
+from supervisor.clock import Clock
+from supervisor.draws import identity
+from supervisor.wall import on_signals, run_wall
+from venues.aleatoric.market import AleatoricMarket
+from venues.emulator.agenda import VenueTime
+from venues.emulator.faults import BadFaults, Fault, read
+from venues.emulator.hyperliquid.config import AccountConfig, ExchangeConfig
+from venues.emulator.hyperliquid.doors import HyperliquidDoors
+from venues.emulator.hyperliquid.exchange import HyperliquidExchange
+from venues.emulator.program import nothing_to_wind_down, program_of
+from venues.emulator.schedule import Faults
+from venues.emulator.serve import Emulator, PortTaken, listen
+from venues.hyperliquid.sign import Chain, Signer
+
+ENGINE = "perps"
+PORT_MAX = 65_535
+USD_DEFAULT, USD_MAX = Decimal(10_000), Decimal(10) ** 12
+ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
+ACCOUNT = re.compile(rf"({ADDRESS.pattern}):(\d+(?:\.\d+)?)(?::({ADDRESS.pattern}))?", re.ASCII)
+STEPPED = "step"
+
+
+class Where(Struct, frozen=True):
+    """Where to listen."""
+
+    host: str
+    port: int
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """What to emulate."""
+
+    where: Where
+    seed: int
+    speed: float | None  # None: stepped
+    faults: tuple[Fault, ...]
+    faults_seed: int
+    accounts: tuple[AccountConfig, ...]
+    key: str  # of the throw-away account, where no account was named
+    symbols: tuple[str, ...]
+
+
+class _Plain(Struct, frozen=True):
+    """A key that is no secret: anybody can derive it from the seed."""
+
+    digits: str
+
+    def get_secret_value(self) -> str:
+        return self.digits
+
+
+def asked(
+    *, where: Where, seed: int, speed: float | None, faults: str, accounts: Sequence[str], symbols: tuple[str, ...]
+) -> Asked:
+    """What is asked for, complete. Raises BadInput for the first thing that is wrong."""
+    known = load_universe(ENGINE)
+    for symbol in symbols:
+        if symbol not in known:
+            raise BadInput("--symbols", symbol, f"one of {', '.join(known)}")
+    try:
+        rules, faults_seed = read(faults)
+    except BadFaults as error:
+        raise BadInput("--faults", faults, str(error)) from error
+    names = symbols or tuple(known)
+    dexs = sorted({symbol.rpartition(":")[0] for symbol in names} | {""})
+    key = "" if accounts else throw_away_key(seed)
+    return Asked(
+        where=where,
+        seed=seed,
+        speed=speed,
+        faults=rules,
+        faults_seed=seed if faults_seed is None else faults_seed,
+        accounts=tuple(parse_account(text, dexs) for text in accounts or [f"{address_of(key)}:{USD_DEFAULT}"]),
+        key=key,
+        symbols=names,
+    )
+
+
+def parse_where(host: str, port: int) -> Where:
+    """An address of this machine and a port of it."""
+    try:
+        IPv4Address(host)
+    except ValueError:
+        raise BadInput("--host", host, "an IPv4 address of this machine, as 127.0.0.1") from None
+    if not 0 <= port <= PORT_MAX:
+        raise BadInput("--port", port, f"a whole number from 0 to {PORT_MAX}")
+    return Where(host, port)
+
+
+def parse_speed(text: str) -> float | None:
+    """A number, or None for "step"."""
+    if text.strip().lower() == STEPPED:
+        return None
+    speed = None if text.strip().lower() == "max" else options.parse_speed(text)
+    if speed is None:
+        raise BadInput("--speed", text, f"a number, or {STEPPED}: clients on sockets live in some time, if not in ours")
+    return speed
+
+
+def parse_account(text: str, dexs: Sequence[str]) -> AccountConfig:
+    """ADDRESS:USD or ADDRESS:USD:AGENT; the account has so much collateral on each dex."""
+    told = ACCOUNT.fullmatch(text.strip())
+    usd = Decimal(told[2]) if told else Decimal(-1)
+    if told is None or not 0 <= usd <= USD_MAX:
+        right = "ADDRESS:USD, or ADDRESS:USD:AGENT with an approved API wallet; addresses are 0x and 40 hex digits"
+        raise BadInput("--account", text, right)
+    agents = {"obid": told[3]} if told[3] else {}
+    return AccountConfig(address=told[1].lower(), usd=dict.fromkeys(dexs, usd), agents=agents)
+
+
+def throw_away_key(seed: int) -> str:
+    """A private key that everybody knows who knows the seed: good for an emulator, and for nothing else."""
+    return "0x" + "".join(identity(seed, "emulator key", half).removeprefix("0x") for half in (1, 2))
+
+
+def address_of(key: str) -> str:
+    """Whose key it is."""
+    return Signer(_Plain(key), Chain.TESTNET).address
+
+
+def serve_hyperliquid(asked: Asked, *, as_json: bool) -> int:
+    """Serve until a signal comes. Raises BadInput when the port is another's, Failed when the server can't be kept."""
+    try:
+        listener = listen(asked.where.host, asked.where.port)
+    except PortTaken as error:
+        right = f"cannot listen there: {error.strerror}; name another, or 0 for any that is free"
+        raise BadInput("--port", asked.where.port, right) from error
+    port = int(listener.getsockname()[1])
+
+    async def live(clock: Clock) -> str:
+        program = program_of(emulator_of(asked, clock), listener, clock)
+        on_signals(clock.loop, program.stop, lambda: None)
+        typer.echo(shown(asked, port, as_json=as_json))
+        ending = await program.run(nothing_to_wind_down)
+        return ending.reason if ending.gave_up else ""
+
+    with listener:
+        if wrong := run_wall(live, speed=asked.speed or 1.0):
+            raise Failed(wrong)
+    return 0
+
+
+def emulator_of(asked: Asked, clock: Clock) -> Emulator:
+    """The venue with its market, accounts and faults, at the clock's time."""
+    known, calendar = load_universe(ENGINE), session_calendar()
+    time = VenueTime(clock, stepped=asked.speed is None)
+    models = [model_of(known[symbol]) for symbol in asked.symbols]
+    market = AleatoricMarket(models, asked.seed, time.start_ns, lambda at_ns: is_open("us_equities", at_ns, calendar))
+    exchange = HyperliquidExchange(market, asked.accounts, ExchangeConfig(seed=asked.seed))
+    return Emulator(HyperliquidDoors(exchange), time, Faults(asked.faults, asked.faults_seed, time.start_ns))
+
+
+def shown(asked: Asked, port: int, *, as_json: bool) -> str:
+    """Where it listens, who has money there, and what a daemon is to be told."""
+    url = f"http://{asked.where.host}:{port}"
+    first = asked.accounts[0]
+    if as_json:
+        accounts = [{"address": one.address, "usd": one.usd, "agents": one.agents} for one in asked.accounts]
+        return json_text({"url": url, "seed": asked.seed, "accounts": accounts, "throw_away_key": asked.key})
+    lines = [f"hyperliquid, emulated: {url}  ws{url.removeprefix('http')}/ws"]
+    pace = "stepped by POST /emulator/advance" if asked.speed is None else f"{asked.speed:g}x"
+    lines.append(f"{len(asked.symbols)} symbols, seed {asked.seed}, time {pace}, {len(asked.faults)} rules of faults")
+    lines += [f"account {one.address}: {next(iter(one.usd.values()))} USD on each dex" for one in asked.accounts]
+    key = asked.key or "the key of that account, or of its agent"
+    lines += [
+        "for a daemon:",
+        f'  in emulator.toml   [daemon]\n                     hyperliquid_url = "{url}"',
+        f"  in its environment OBID_HYPERLIQUID_MASTER_ADDRESS={first.address}",
+        f"                     OBID_HYPERLIQUID_AGENT_KEY={key}",
+    ]
+    if asked.key:
+        lines.append("  (a throw-away key: whoever knows the seed has it)")
+    return "\n".join(lines)
