@@ -1,0 +1,394 @@
+"""One line: subscriptions that share a socket, which is kept up: connect, subscribe, hear, and again.
+
+A name the venue does not know kills the whole socket with 1006 and no word. So few are asked for at a time, each must
+be confirmed, and those that were in doubt when a socket died are asked for on a socket of their own, one by one
+(`probe`), where they harm nobody. The others come back at once.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from supervisor.clock import NS_PER_S, Clock
+from venues.hyperliquid import wire
+from venues.hyperliquid.reconnect import Backoff, Limits
+from venues.hyperliquid.socket import Ended, NotConnected, Socket, SocketLimits, Why
+from venues.hyperliquid.subscriptions import (
+    Cover,
+    Damaged,
+    Gap,
+    Key,
+    Lost,
+    Quarantine,
+    State,
+    Subscription,
+    clashes,
+)
+from venues.market import Book, Trade
+from venues.venue import VenueMisspoke
+
+IN_FLIGHT_MAX = 8
+"""Subscriptions asked for at a time: the 28 of an engine take four round trips, one bad name doubts seven others."""
+
+STEADY_S = 60.0
+"""A connection that lasted so long was a good one: the next try after its end is soon."""
+
+STRIKES_MAX = 2
+"""Sockets that die under one name alone before it is given up: the first may have been the network."""
+
+DECODED_AT_THE_END = 1 << 30
+ALREADY = "Already subscribed: "
+
+FATAL = (Why.ABORTED, Why.CLOSED)
+"""Ends that a name may be the cause of."""
+
+
+class LineLimits(Struct, frozen=True, kw_only=True):
+    """Of one line."""
+
+    socket: SocketLimits = SocketLimits()
+    ack_s: float = 10.0  # for the venue to confirm a subscription
+    damaged_max: int = 16  # frames in a row that can't be read; then the socket is not to be trusted. An account: 0
+
+
+class LineSpec(Struct, frozen=True, kw_only=True):
+    """What a line carries, and how its frames are read."""
+
+    name: str
+    subscriptions: tuple[Subscription, ...]
+    limits: LineLimits = LineLimits()
+    decode: Callable[[bytes, int], Any] = wire.decode
+
+
+class _SubscriptionText(Struct):
+    type: str
+    coin: str = ""
+
+
+class Line:
+    """The subscriptions, the socket of the moment, and what has been heard but not read."""
+
+    def __init__(
+        self, spec: LineSpec, url: str, clock: Clock, shared: Limits, backoff: Backoff, known: Collection[str]
+    ):
+        if same := clashes(spec.subscriptions):
+            raise ValueError(f"{spec.name}: {same[0]} is there twice, and one socket cannot tell their frames apart")
+        self.spec = spec
+        self.url = url
+        self.clock = clock
+        self.shared = shared
+        self.backoff = backoff
+        self.covers: dict[Key, Cover] = {one.key: Cover(one) for one in spec.subscriptions}
+        for cover in self.covers.values():
+            if cover.subscription.symbol and cover.subscription.symbol not in known:
+                cover.state, cover.reason = State.QUARANTINED, "not in the venue's meta"
+        self.books = {symbol: cover for (channel, symbol), cover in self.covers.items() if channel == "l2Book"}
+        self.decode = spec.decode
+        self.socket: Socket | None = None
+        self.ready: deque[Any] = deque()  # told before the frames that wait
+        self.wake: Callable[[], None] = lambda: None  # there is something to read
+        self.doubted: Callable[[], None] = lambda: None  # there is a suspect
+        self.connections = 0
+        self.strays = 0  # frames of what was not asked for
+        self.replays = 0  # first `trades` frames, which are history
+        self.damaged = 0
+        self._damaged_row = 0
+        self._replayed: set[str] = set()  # whose first trades of this connection have come
+        self._lost_ns = 0  # last frame before a loss that was not told as a gap yet; 0: there is none
+        self._stirred = asyncio.Event()  # a confirmation, an end, a name that is trusted again
+        self._probed = asyncio.Event()  # the probe's socket has frames, or has ended
+
+    # --- keeping up ---------------------------------------------------------------------------------------------------
+
+    async def keep(self) -> None:
+        """Connect, subscribe, connect again; for ever, or until every name is given up."""
+        while await self._wanted():
+            async with self.shared.at_once:
+                socket = await self._connect(self._heard_of)
+                if socket.ended is None:
+                    await self._live(socket)
+                else:
+                    self._tell(Lost(self.spec.name, self.channels(), socket.ended))
+            await self.clock.sleep(self.backoff.failed())
+
+    async def _wanted(self) -> bool:
+        """Wait until there is something to ask for; False if there never will be."""
+        while not self._in_state(State.WAITING):
+            if not self.suspects():
+                return False
+            self._stirred.clear()
+            await self._stirred.wait()
+        return True
+
+    async def _connect(self, wake: Callable[[], None]) -> Socket:
+        """A socket, which has ended where it could not be opened."""
+        await self.clock.sleep_until(self.shared.connections.reserve(self.clock.now_ns()))
+        socket = Socket(self.clock, self.spec.limits.socket, wake)
+        self.connections += 1
+        with suppress(NotConnected):
+            await socket.open(self.url)
+        return socket
+
+    async def _live(self, socket: Socket) -> None:
+        """From the first subscription to the end of the socket."""
+        self._replayed.clear()
+        self._damaged_row = 0
+        self.socket = socket
+        try:
+            while socket.ended is None:
+                self._stirred.clear()
+                await self._subscribe(socket)
+                if socket.ended is None:
+                    self._tell_gaps()
+                    await self._stirred.wait()
+        finally:
+            await socket.close()
+            self._over(socket)
+        if self.clock.now_ns() - socket.opened_ns >= round(STEADY_S * NS_PER_S):
+            self.backoff.succeeded()
+
+    async def _subscribe(self, socket: Socket) -> None:
+        """Ask for all that waits, a few at a time, each few confirmed before the next."""
+        while waiting := self._in_state(State.WAITING)[:IN_FLIGHT_MAX]:
+            for cover in waiting:
+                await self.clock.sleep_until(self.shared.messages.reserve(self.clock.now_ns()))
+                if not socket.send(cover.subscription.message("subscribe")):
+                    return
+                cover.state = State.ASKED
+            await self._confirmed(socket)
+            if socket.ended is not None:
+                return
+            for cover in self._in_state(State.ASKED):
+                self._doubt(cover, f"no answer within {self.spec.limits.ack_s:g} s")
+
+    async def _confirmed(self, socket: Socket) -> None:
+        """Wait until nothing is unanswered, the socket ended, or the deadline is past and all frames were read."""
+        while socket.ended is None and self._in_state(State.ASKED):
+            try:
+                async with asyncio.timeout(self.spec.limits.ack_s):
+                    self._stirred.clear()
+                    await self._stirred.wait()
+            except TimeoutError:
+                if not socket.frames:
+                    return
+
+    def _tell_gaps(self) -> None:
+        """Where something was lost: the channels hear again."""
+        since_ns, self._lost_ns = self._lost_ns, 0
+        if since_ns:
+            now_ns = self.clock.now_ns()
+            for channel in self.channels():
+                self._tell(Gap(channel, since_ns, now_ns))
+
+    def _over(self, socket: Socket) -> None:
+        """The socket is gone: read what it left, remember since when nothing is heard, doubt what was unanswered."""
+        self.socket = None
+        self.ready.extend(self.heard(socket.take(DECODED_AT_THE_END)))
+        ended = socket.ended or Ended(Why.ASKED, 0, "stopped", self.clock.now_ns())
+        self._lost_ns = self._lost_ns or socket.heard_ns
+        for cover in self.covers.values():
+            cover.live_since_ns = 0
+            if cover.state is State.ASKED and ended.why in FATAL:
+                self._doubt(cover, f"unanswered when the socket ended: {ended.why}")
+            elif cover.state in (State.ASKED, State.HELD):
+                cover.state = State.WAITING
+        self._tell(Lost(self.spec.name, self.channels(), ended))
+
+    # --- doubt --------------------------------------------------------------------------------------------------------
+
+    def suspects(self) -> list[Cover]:
+        """Names to be probed."""
+        return self._in_state(State.SUSPECT)
+
+    async def probe(self) -> None:
+        """Ask for the suspects on a socket of their own, one by one, until all are judged or it ends."""
+        async with self.shared.at_once:
+            socket = await self._connect(self._probed.set)
+            try:
+                for cover in self.suspects():
+                    await self.clock.sleep_until(self.shared.messages.reserve(self.clock.now_ns()))
+                    if not socket.send(cover.subscription.message("subscribe")):
+                        return
+                    answer = await self._answer(socket, cover.subscription.key)
+                    self._judge(cover, answer)
+                    if answer is None:
+                        return  # the venue is slow or mute: no fault of the name
+            finally:
+                await socket.close()
+
+    async def _answer(self, socket: Socket, key: Key) -> wire.Heard | Ended | None:
+        """What the venue makes of one subscription: a confirmation, a complaint, the end; None for nothing in time."""
+        try:
+            async with asyncio.timeout(self.spec.limits.ack_s):
+                while True:
+                    for frame, at_ns in socket.take(DECODED_AT_THE_END):
+                        heard = _control(frame, at_ns)
+                        if isinstance(heard, wire.Complaint):
+                            return heard
+                        if isinstance(heard, wire.Subscribed) and (heard.channel, heard.symbol) == key:
+                            return heard
+                    if socket.ended is not None:
+                        return socket.ended
+                    self._probed.clear()
+                    await self._probed.wait()
+        except TimeoutError:
+            return None
+
+    def _judge(self, cover: Cover, answer: wire.Heard | Ended | None) -> None:
+        if isinstance(answer, wire.Subscribed):
+            cover.state, cover.reason, cover.strikes = State.WAITING, "", 0
+            self._lost_ns = self._lost_ns or cover.last_ns
+            self._stirred.set()  # the line asks for it again
+        elif isinstance(answer, wire.Complaint):
+            self._give_up(cover, answer.text)
+        elif isinstance(answer, Ended) and answer.why in FATAL:
+            cover.strikes += 1
+            if cover.strikes >= STRIKES_MAX:
+                self._give_up(cover, f"{cover.strikes} sockets died of it: {answer.why}, {answer.code}")
+
+    def _doubt(self, cover: Cover, reason: str) -> None:
+        cover.state, cover.reason = State.SUSPECT, reason
+        self.doubted()
+
+    def _give_up(self, cover: Cover, reason: str) -> None:
+        cover.state, cover.reason = State.QUARANTINED, reason
+        self._tell(Quarantine(self.spec.name, cover.subscription, reason, self.clock.now_ns()))
+        self._stirred.set()
+
+    # --- hearing ------------------------------------------------------------------------------------------------------
+
+    def read(self, frames_max: int) -> list[Any]:
+        """What there is: events first, then so many frames, decoded."""
+        if self.ready:
+            told = list(self.ready)
+            self.ready.clear()
+            return told
+        if self.socket is None or not self.socket.frames:
+            return []
+        return self.heard(self.socket.take(frames_max))
+
+    def heard(self, frames: list[tuple[bytes, int]]) -> list[Any]:
+        """Decode frames, with what is ours in them; the tick path."""
+        events: list[Any] = []
+        decode, books = self.decode, self.books
+        for frame, at_ns in frames:
+            try:
+                heard = decode(frame, at_ns)
+            except VenueMisspoke as error:
+                events.append(self._damage(str(error), at_ns))
+                continue
+            if type(heard) is Book:
+                cover = books.get(heard.symbol)
+                if cover is None:
+                    self.strays += 1
+                    continue
+                cover.frames += 1
+                cover.last_ns = at_ns
+                if not cover.live_since_ns:
+                    cover.live_since_ns = at_ns
+                events.append(heard)
+            else:
+                self._other(heard, at_ns, events)
+            self._damaged_row = 0
+        return events
+
+    def _other(self, heard: Any, at_ns: int, events: list[Any]) -> None:
+        """Everything that is not a book."""
+        if isinstance(heard, wire.Subscribed):
+            self._acknowledged((heard.channel, heard.symbol), heard.method)
+        elif isinstance(heard, wire.Complaint):
+            self._complained(heard)
+        elif isinstance(heard, tuple):
+            self._traded(heard, at_ns, events)
+        elif not isinstance(heard, wire.Pong) and not (isinstance(heard, wire.Other) and not heard.channel):
+            self._mark(_key_of(heard), at_ns)
+            events.append(heard)
+
+    def _traded(self, trades: tuple[Trade, ...], at_ns: int, events: list[Any]) -> None:
+        """Trades, but for the first frame of each symbol and connection: that is history from before we listened."""
+        if not trades:
+            return
+        symbol = trades[0].symbol
+        if ("trades", symbol) not in self.covers:
+            self.strays += 1
+            return
+        self._mark(("trades", symbol), at_ns)
+        if symbol in self._replayed:
+            events.extend(trades)
+        else:
+            self._replayed.add(symbol)
+            self.replays += 1
+
+    def _mark(self, key: Key, at_ns: int) -> None:
+        if (cover := self.covers.get(key)) is not None:
+            cover.frames += 1
+            cover.last_ns = at_ns
+            cover.live_since_ns = cover.live_since_ns or at_ns
+
+    def _acknowledged(self, key: Key, method: str) -> None:
+        cover = self.covers.get(key)
+        if cover is not None and method == "subscribe" and cover.state is State.ASKED:
+            cover.state, cover.reason, cover.strikes = State.HELD, "", 0
+            self._stirred.set()
+
+    def _complained(self, complaint: wire.Complaint) -> None:
+        """An error frame: a confirmation if it says that we are subscribed already, else it is of what is asked."""
+        if complaint.text.startswith(ALREADY):
+            try:
+                said = msgspec.json.decode(complaint.text.removeprefix(ALREADY), type=_SubscriptionText)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                return
+            self._acknowledged((said.type, said.coin), "subscribe")
+        elif len(asked := self._in_state(State.ASKED)) == 1:
+            self._give_up(asked[0], complaint.text)
+
+    def _damage(self, text: str, at_ns: int) -> Damaged:
+        self.damaged += 1
+        self._damaged_row += 1
+        if self._damaged_row > self.spec.limits.damaged_max and self.socket is not None:
+            self.socket.abort(Why.MISSPOKE, f"{self._damaged_row} frames in a row can't be read, the last: {text}")
+        return Damaged(self.spec.name, text, at_ns)
+
+    # --- small things -------------------------------------------------------------------------------------------------
+
+    def channels(self) -> tuple[str, ...]:
+        """What this line carries, each once."""
+        return tuple(dict.fromkeys(channel for channel, _ in self.covers))
+
+    def _in_state(self, state: State) -> list[Cover]:
+        return [cover for cover in self.covers.values() if cover.state is state]
+
+    def _tell(self, event: Any) -> None:
+        self.ready.append(event)
+        self.wake()
+
+    def _heard_of(self) -> None:
+        """A socket has frames, or has ended."""
+        if self.socket is not None and self.socket.ended is not None:
+            self._stirred.set()
+        self.wake()
+
+
+def _control(frame: bytes, at_ns: int) -> Any:
+    """A frame of a probe; those that cannot be read are of no interest there."""
+    try:
+        return wire.decode(frame, at_ns)
+    except VenueMisspoke:
+        return None
+
+
+def _key_of(heard: Any) -> Key:
+    match heard:
+        case wire.Bbo(symbol=symbol):
+            return "bbo", symbol
+        case wire.Candle(bar=bar):
+            return "candle", bar.symbol
+        case wire.AssetContext(symbol=symbol):
+            return "activeAssetCtx", symbol
+        case _:
+            return "", ""
