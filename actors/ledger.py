@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.messages import (
     SHUTDOWN,
@@ -241,6 +242,9 @@ class LedgerMind:
         known_entry = bool(chain) and self._entry_of(chain[0]) is not None
         records: list[Struct] = []
         said: list[Struct] = []
+        if isinstance(news, Fill) and not chain:
+            # A trade of nobody's order that was made while we were away becomes ours now: its time to be held begins.
+            news = replace(news, at_ns=max(news.at_ns, self.last_ns))
         try:
             if isinstance(news, Fill):
                 booked = self._post(news)

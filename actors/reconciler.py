@@ -1,8 +1,9 @@
 """Reconciler: compares what the venue holds with what the ledger believes; the venue is right.
 
-It looks at start, when the ledger or an actor of its engine was restarted, when an order falls into doubt, and every
-half minute. A difference must be seen twice, a grace apart, before it is acted on: an order just sent is not a drift.
-A query that fails says nothing at all: it is never read as flat. Doubt about an order closes only by proof (`_settle`).
+It looks at start, when the ledger or an actor of its engine was restarted, when an order falls into doubt, when the
+venue refuses an exit that crosses (perhaps there is nothing to leave), and every half minute. A difference must be seen
+twice, a grace apart, before it is acted on: an order just sent is not a drift. A query that fails says nothing at all: it
+is never read as flat. Doubt about an order closes only by proof (`_settle`).
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from supervisor.actor import Post
 from supervisor.clock import NS_PER_S
 from supervisor.mailbox import Hears
 from supervisor.messages import ChildStarted, Tick
-from venues.market import Accepted, Cancelled, Fill, OpenOrder, Rejected, VenuePosition
+from venues.market import Accepted, Cancelled, Fill, OpenOrder, Rejected, TimeInForce, VenuePosition
 from venues.venue import Venue, VenueMisspoke, VenueUnreachable
 
 LEDGER = "ledger"
@@ -36,6 +37,9 @@ ANSWER_S_MAX = 10.0
 
 MUTE_NS = 15 * NS_PER_S
 """An order whose verdict has not come by then lost it in a crash: the executor gives up waiting after ten seconds."""
+
+REFUSED_LOOK_NS = 10 * NS_PER_S
+"""Exits that go on being refused make the venue be asked no more often: questions use up the rate that exits need."""
 
 OVERLAP_NS = 60 * NS_PER_S
 """Fills are asked for again from this long before the last look: the ledger knows those it has."""
@@ -179,7 +183,7 @@ class Reconciler:
     def _hear(self, post: Post, message: Any) -> bool:
         if isinstance(message, OrderChanged | PositionChanged):
             self.mind.hear(message)
-            return isinstance(message, OrderChanged) and message.state is OrderState.UNKNOWN
+            return isinstance(message, OrderChanged) and self._alarms(post, message)
         if isinstance(message, Fill):
             self.told.remember(message)
             return False
@@ -193,6 +197,16 @@ class Reconciler:
             self.mind.whole |= message.child in (post.name, LEDGER)
             return message.child in (post.name, LEDGER)
         return True  # a tick
+
+    def _alarms(self, post: Post, order: OrderChanged) -> bool:
+        """Whether an order's news is a reason to look: doubt, or an exit refused perhaps because nothing is held.
+
+        One that was to rest is refused because it would match at once: that happens daily and says nothing.
+        """
+        if order.state is not OrderState.REJECTED:
+            return order.state is OrderState.UNKNOWN
+        crosses = order.time_in_force is TimeInForce.IOC and not order.entry
+        return crosses and post.clock.now_ns() - self.told.looked_ns > REFUSED_LOOK_NS
 
     async def _look_until_clear(self, post: Post) -> None:
         """Look until nothing differs, then say so; or say what could not be cleared."""

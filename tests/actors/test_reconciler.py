@@ -3,9 +3,10 @@
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from actors.messages import Drift, OrderChanged, PositionChanged, Reconciled, Restated, Unanswered
-from actors.reconciler import GRACE_S, LOOK_S, LOOKS_MAX, MUTE_NS, Reconciler, ReconcilerMind, Told
+from actors.reconciler import GRACE_S, LOOK_S, LOOKS_MAX, MUTE_NS, REFUSED_LOOK_NS, Reconciler, ReconcilerMind, Told
 from risk.intent import Cancel
 from risk.order import OrderState
 from supervisor.child import ChildSpec
@@ -450,3 +451,28 @@ def test_the_numbers_of_a_drift_are_the_same_on_every_run():
 
     assert once() == once()
     assert [one.symbol for one in acts(once())] == ["BTC", "SOL"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "looks"),
+    [
+        ({}, 1),
+        ({"time_in_force": TimeInForce.ALO}, 0),  # it would have matched at once: that happens daily
+        ({"entry": True}, 0),
+    ],
+)
+def test_a_crossing_exit_that_is_refused_makes_it_look_whether_there_is_anything_to_leave(changes, looks):
+    """Live flat, memory not: until the next look every exit was refused."""
+    venue = ScriptedVenue()
+    refused = replace(order(OrderState.REJECTED), **({"entry": False, "time_in_force": TimeInForce.IOC} | changes))
+
+    async def script(house):
+        await house.clock.sleep(LOOK_S - 5)
+        venue.asked.clear()
+        say(house, refused)
+        await house.clock.sleep(1)
+        say(house, refused)  # again: it has only just looked
+        await house.clock.sleep(1)
+        assert venue.asked.count("positions") == looks
+
+    reconcile(venue, script)
