@@ -2,8 +2,8 @@
 
 It looks at start, when the ledger or an actor of its engine was restarted, when an order falls into doubt, when the
 venue refuses an exit that crosses (perhaps there is nothing to leave), and every half minute. A difference must be seen
-twice, a grace apart, before it is acted on: an order just sent is not a drift. A query that fails says nothing at all: it
-is never read as flat. Doubt about an order closes only by proof (`_settle`).
+twice, a grace apart, before it is acted on: an order just sent is not a drift. A query that fails says nothing at all:
+it is never read as flat. Doubt about an order closes only by proof (`_settle`).
 """
 
 import asyncio

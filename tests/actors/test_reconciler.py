@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from actors.messages import Drift, OrderChanged, PositionChanged, Reconciled, Restated, Unanswered
-from actors.reconciler import GRACE_S, LOOK_S, LOOKS_MAX, MUTE_NS, REFUSED_LOOK_NS, Reconciler, ReconcilerMind, Told
+from actors.reconciler import GRACE_S, LOOK_S, LOOKS_MAX, MUTE_NS, Reconciler, ReconcilerMind, Told
 from risk.intent import Cancel
 from risk.order import OrderState
 from supervisor.child import ChildSpec
