@@ -11,7 +11,7 @@ LOCK_BEFORE := 2026-10-01T12:00:00Z
 RESOLVE := UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --upgrade --exclude-newer $(LOCK_BEFORE) \
 	--universal --python-version 3.11 --fork-strategy fewest --generate-hashes
 
-.PHONY: help venv run test check soak books bench lock
+.PHONY: help venv run test check soak books fuzz bench lock
 
 help: # Lists the verbs.
 	@grep -E '^[a-z]+:.*# ' Makefile
@@ -34,6 +34,9 @@ soak: .venv/run.stamp # Runs one synthetic day of all three engines as fast as i
 
 books: .venv/dev.stamp # Checks N snapshots of many synthetic markets (10,000,000 of them take a minute or two).
 	$(PY) -m tests.soak.books $(or $(N),10000000)
+
+fuzz: .venv/dev.stamp # Damages N frames of Hyperliquid (1,000,000 take a minute) and reads them.
+	$(PY) -m tests.soak.frames $(or $(N),1000000)
 
 bench: .venv/dev.stamp # Prints the benchmarks and writes benchmarks/out/bench.json.
 	$(PY) -m benchmarks

@@ -31,7 +31,7 @@ SideCode = Literal["A", "B"]
 SIDES = {"B": Side.BUY, "A": Side.SELL}
 """Of an order its side, of a trade the aggressor's: B is a bid, A an ask."""
 
-MALFORMED = (DecodeError, UnicodeDecodeError, RecursionError)
+MALFORMED = (DecodeError, UnicodeError, RecursionError)
 """All that msgspec raises on bytes that are not what they should be; the second is no kind of the first."""
 
 _PLAIN = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?")
