@@ -85,13 +85,13 @@ class Listing:
             self._add(_asset(fact, dex if colon else MAIN))
 
     def _add(self, asset: Asset) -> None:
-        """Append an asset to its dex, after the one that was delisted at that place."""
+        """Append an asset to its dex, and the one that was delisted at the next place."""
         assets = self.dexs.setdefault(asset.dex, [])
+        self._place(asset)
         place, gone = GONE.get(asset.dex, (0, None))
         if gone is not None and len(assets) == place:
             self.delisted.add(gone.name)
             self._place(gone, LAST_PRICES[gone.name])
-        self._place(asset)
 
     def _place(self, asset: Asset, last_price: str = "") -> None:
         assets, number = self.dexs[asset.dex], list(self.dexs).index(asset.dex)
