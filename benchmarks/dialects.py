@@ -11,7 +11,7 @@ from collections.abc import Callable
 from benchmarks.report import Wrong, interleaved, table
 from venues.aleatoric.dialects.hyperliquid import EACH_STEP, HyperliquidSpeaker
 from venues.aleatoric.model import BLOCK_STEPS, SymbolModel
-from venues.aleatoric.presets import PRESETS
+from venues.aleatoric.shapes import MODELS
 from venues.aleatoric.symbol import Block, Reactor
 from venues.hyperliquid.wire import decode
 from venues.market import Book
@@ -93,7 +93,7 @@ def timed(work: Callable[[], int]) -> float:
 
 def measure() -> dict[str, float]:
     """Frames of one core a second."""
-    models = [PRESETS[name] for name in PRESET_NAMES]
+    models = [MODELS[name] for name in PRESET_NAMES]
     for model in models:
         check(model)
     scenes = [Scene(model) for model in models]

@@ -16,7 +16,7 @@ from benchmarks.report import Wrong, interleaved, table
 from daemon.markets import model_of
 from venues.aleatoric.market import AleatoricMarket
 from venues.aleatoric.model import BLOCK_STEPS, CADENCE_NS, LEVELS, SymbolModel
-from venues.aleatoric.presets import PRESETS
+from venues.aleatoric.shapes import MODELS
 from venues.aleatoric.symbol import Reactor
 from venues.market import Book
 
@@ -67,7 +67,7 @@ class Walk:
 
 def measure() -> dict[str, float]:
     """Books a second of each preset and of the walk; a day of 28 coins as events, in a process of its own."""
-    sides = {name: Side(PRESETS[name]) for name in PRESET_NAMES}
+    sides = {name: Side(MODELS[name]) for name in PRESET_NAMES}
     for side in sides.values():
         side.books_per_s()
     taken = interleaved(

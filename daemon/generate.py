@@ -27,9 +27,9 @@ from venues.aleatoric.artifacts.plot import Thinned, plot
 from venues.aleatoric.artifacts.stream import lines_of
 from venues.aleatoric.artifacts.stream import paced as paced_lines
 from venues.aleatoric.batch import Batch
-from venues.aleatoric.catalogue import get_preset
 from venues.aleatoric.manifest import SimulationManifest, field_types, read_manifest
 from venues.aleatoric.model import GENERATOR_VERSION
+from venues.aleatoric.presets import get_preset
 from venues.aleatoric.scenarios import BadScenario, parse_scenario
 
 SIDECAR = ".json"

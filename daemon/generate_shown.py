@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from config.universe import load_universe
 from daemon.tables import table
 from daemon.terminal import json_text
-from venues.aleatoric.catalogue import ENGINES, PRESETS, get_preset, preset_names
 from venues.aleatoric.manifest import about, field_types, manifest_hash, manifest_schema
 from venues.aleatoric.manifest_model import resolved
+from venues.aleatoric.presets import ENGINES, PRESETS, get_preset, preset_names
 from venues.aleatoric.scenarios import describe
 
 LINE_LENGTH = 100

@@ -2,8 +2,8 @@
 
 from config.universe import SymbolFacts
 from venues.aleatoric import manifest_model
-from venues.aleatoric.catalogue import manifest_of
 from venues.aleatoric.model import SymbolModel
+from venues.aleatoric.presets import manifest_of
 from venues.market import Instrument
 
 FIELDS = tuple(field for field in Instrument.__struct_fields__ if field in SymbolFacts.__struct_fields__)

@@ -10,8 +10,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from daemon.cli import app
-from venues.aleatoric.catalogue import preset_names
 from venues.aleatoric.manifest import SimulationManifest
+from venues.aleatoric.presets import preset_names
 
 SOL = ("--preset", "hyperliquid_perp_sol", "--seconds", "900")
 

@@ -16,10 +16,10 @@ import numpy as np
 from msgspec.structs import replace
 
 from config.errors import ConfigError
-from venues.aleatoric.catalogue import PRESETS, get_preset, preset_names
 from venues.aleatoric.manifest import SimulationManifest, read_manifest
 from venues.aleatoric.manifest_model import model_of
 from venues.aleatoric.model import BLOCK_STEPS, State, SymbolModel
+from venues.aleatoric.presets import PRESETS, get_preset, preset_names
 from venues.aleatoric.scenarios import parse_scenario
 from venues.aleatoric.symbol import Block, Reactor
 from venues.aleatoric.words import Stream

@@ -11,7 +11,7 @@ from config.errors import ConfigError
 from venues.aleatoric.funding.figures import EXCHANGES
 from venues.aleatoric.manifest import LATENCY_NS, SimulationManifest
 from venues.aleatoric.model import SymbolModel
-from venues.aleatoric.presets import LARGE_TICK_SPREAD_MAX, SHAPES, display_tick, in_market
+from venues.aleatoric.shapes import LARGE_TICK_SPREAD_MAX, SHAPES, display_tick, in_market
 from venues.aleatoric.transforms import exp_of, log_of
 
 BPS = 10_000.0  # in one
@@ -163,9 +163,11 @@ def _clock(manifest: SimulationManifest, model: SymbolModel) -> Any:
     clock, dial, share = model.clock, manifest.activity_dial, manifest.burst_probability
     if dial != 1.0:
         fast, slow, hourly = clock.stds
-        clock = replace(clock, stds=(fast * dial, slow * dial, hourly * dial))
-    if not manifest.intraday_profile:
+        clock = replace(clock, stds=(fast * dial, slow * dial, hourly * dial), mood_std=clock.mood_std * dial)
+    if not manifest.intraday_profile or manifest.asset_class == "equity":
         clock = replace(clock, hours=(1.0,) * len(clock.hours))
+    if manifest.asset_class == "equity":
+        clock = replace(clock, mood_std=0.0)  # a session stands still overnight: no hour is its own
     if share is not None:
         # A queue without end is busy for 1 - e^-(length / every) of the time.
         clock = replace(clock, burst_every_s=-clock.burst_length_s / log_of(1.0 - share) if share else inf)

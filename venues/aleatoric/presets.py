@@ -1,323 +1,164 @@
-"""Markets to choose from: shapes for large-tick and small-tick books, and named presets.
+"""Named manifests: the seed's seven exchange profiles, two more of Hyperliquid, and all names of the universes."""
 
-Figures are what four Hyperliquid captures of 2025-09-04 measured, rounded; the shapes are tuned with the realism judge.
-"""
-
-from decimal import ROUND_FLOOR, Decimal
+from difflib import get_close_matches
+from functools import cache
 
 from msgspec.structs import replace
 
-from venues.aleatoric.model import (
-    HOURS,
-    LEVELS,
-    YEAR_EQUITIES_S,
-    BookShape,
-    ClockShape,
-    FlowShape,
-    PriceShape,
-    SymbolModel,
+from config.errors import ConfigError
+from config.universe import SymbolFacts, load_universe
+from venues.aleatoric.manifest import SimulationManifest
+
+ENGINES = ("perps", "crypto", "equities")
+EXCHANGES = {"perps": "hyperliquid", "crypto": "alpaca", "equities": "alpaca"}
+CLASSES = {"native": "perp", "hip3": "perp", "spot": "spot", "equity": "equity"}
+
+_BTC_USD, _ETH_USD, _SOL_USD, _WLFI_USD = 110_000.0, 4_400.0, 206.0, 0.18
+"""About what they cost on 2025-09-04, the day of the captures that the shapes are measured on."""
+
+HYPERLIQUID_BTC = SimulationManifest(
+    symbol="BTC",
+    microstructure="large_tick_btc",
+    initial_price=_BTC_USD,
+    tick_size=1.0,
+    lot_size=0.00001,
+    volatility_annual=0.40,
 )
-from venues.aleatoric.transforms import log_of
-
-SECOND_NS = 1_000_000_000
-
-
-def display_tick(price: Decimal, tick: Decimal, figures_max: int | None) -> Decimal:
-    """The step that displayed prices have near a price: Hyperliquid shows five figures, or whole dollars above that."""
-    if figures_max is None:
-        return tick
-    power = price.log10().to_integral_value(ROUND_FLOOR) + 1 - figures_max
-    return max(tick, Decimal(1).scaleb(int(min(power, Decimal(0)))))
-
-
-def fade(front: float, deep: float, over: float) -> tuple[float, ...]:
-    """A value for each level that goes from front to deep, half of the way at level 1 + over."""
-    return tuple(deep + (front - deep) / (1.0 + (rank / over) * (rank / over)) for rank in range(LEVELS))
-
-
-def medians(ratios: tuple[float, ...]) -> tuple[float, ...]:
-    """Median sizes over the touch's as a profile."""
-    return tuple(log_of(ratio) for ratio in ratios)
-
-
-def behind_touch(front: float, deep: float, over: float) -> tuple[float, ...]:
-    """Median sizes over the touch's as a profile: the touch, and levels behind it that fade from front to deep."""
-    return medians((1.0, *fade(front, deep, over)[1:]))
-
-
-LARGE_TICK = SymbolModel(
-    symbol="LARGE",
-    tick=Decimal("0.01"),
-    lot=Decimal("0.01"),
-    price_initial=Decimal(206),
+HYPERLIQUID_ETH = SimulationManifest(
+    symbol="ETH",
+    microstructure="large_tick_eth",
+    initial_price=_ETH_USD,
+    tick_size=0.1,
+    lot_size=0.0001,
+    volatility_annual=0.60,
+)
+HYPERLIQUID_SOL = SimulationManifest(
+    symbol="SOL",
+    microstructure="large_tick",
+    initial_price=_SOL_USD,
+    tick_size=0.01,
+    lot_size=0.01,
     volatility_annual=0.75,
-    touch_usd=200_000.0,
-    price=PriceShape(
-        news_share=0.0162,
-        news_per_s=0.073,
-        lead_s=0.55,
-        follow_s=0.486,
-        moves_per_step=0.126,
-        moves_trade_gain=1.24,
-        moves_stress_gain=3.94,
-        pressure_taus_s=(3.02, 15.0),
-        pressure_informed=0.78,
-        spread_lag_chance=0.686,
-        spread_lag_share=1.06,
-        spread_close_s=0.263,
-    ),
-    book=BookShape(
-        profile=behind_touch(0.466, 2.23, 4.7),
-        queue_max=8.61,
-        lean_bend=0.55,
-        leans=(fade(6.0, 0.308, 2.42), fade(1.1, -0.277, 3.17), fade(0.697, -0.27, 3.17), fade(2.35, -0.0831, 1.97)),
-        facade_s=9.62,
-        refresh_chance=0.853,
-        still_chance=0.12,
-        noise=fade(3.33, 1.7, 0.7),
-        noise_slow=0.575,
-        noise_quick=0.0283,
-        flicker=0.179,
-    ),
-    flow=FlowShape(
-        trades_per_s=1.0,
-        stress_share=0.271,
-        clock_share=0.19,
-        metaorder_chance=0.0593,
-        child_gap_s=20.0,
-        lean=0.579,
-        sweep_lean=0.148,
-        sweep_size=1.64,
-        size_over_touch=0.00097,
-        size_log_std=2.51,
-        size_tail=1.45,
-        size_informed=0.878,
-    ),
 )
-"""A book that is one tick wide nearly always: the majors. Its deep levels are calm, its front is not."""
-
-SMALL_TICK = replace(
-    LARGE_TICK,
-    symbol="SMALL",
-    tick=Decimal("0.00001"),
-    lot=Decimal(1),
-    price_initial=Decimal("0.18"),
+HYPERLIQUID_WLFI = SimulationManifest(
+    symbol="WLFI",
+    microstructure="small_tick",
+    initial_price=_WLFI_USD,
+    tick_size=0.00001,
+    lot_size=1.0,
     volatility_annual=2.00,
-    touch_usd=4_700.0,
-    clock=ClockShape(stds=(0.4, 0.45, 0.3), mood_std=0.25),  # steadier: in a calm hour its spread drowns its price
-    price=PriceShape(
-        news_share=0.00976,
-        news_per_s=0.01,
-        lead_s=0.55,
-        follow_s=0.357,
-        moves_per_step=0.279,
-        moves_trade_gain=0.124,
-        moves_stress_gain=5.17,
-        pressure_taus_s=(28.8, 150.0),
-        pressure_informed=0.418,
-        spread_lag_chance=0.78,
-        spread_lag_share=1.33,
-        spread_close_s=0.575,
-    ),
-    book=BookShape(
-        spread_extra_ticks=3.12,
-        spread_even=1.0,
-        spread_keep=0.95,
-        inside_share=0.258,
-        inside_keep=0.465,
-        level_gap_ticks=1.06,
-        profile=behind_touch(0.705, 0.827, 12.0),
-        queue_max=4.19,
-        lean_bend=0.533,
-        leans=(fade(2.69, 1.088, 0.7), fade(1.55, -0.3, 2.49), fade(0.73, -0.102, 2.49), fade(0.585, -0.206, 2.75)),
-        facade_s=14.4,
-        refresh_chance=0.455,
-        still_chance=0.277,
-        noise=fade(1.72, 1.8, 5.42),
-        noise_slow=1.11,
-        noise_quick=0.513,
-        flicker=0.0,
-    ),
-    flow=FlowShape(
-        trades_per_s=0.5,
-        stress_share=0.771,
-        clock_share=0.314,
-        metaorder_chance=0.0,
-        child_gap_s=2.81,
-        lean=0.703,
-        sweep_lean=0.0839,
-        sweep_size=2.86,
-        size_over_touch=0.0239,
-        size_log_std=1.52,
-        size_tail=3.0,
-        size_informed=0.0,
-    ),
 )
-"""A book that is several ticks wide: small coins, HIP-3 names, shares."""
 
-SPOT = replace(SMALL_TICK, symbol="SPOT", cadence_ns=SECOND_NS, perpetual=False)
-"""A coin at a spot broker: a wide book, shown each second."""
-
-EQUITY = replace(
-    SMALL_TICK,
-    symbol="EQUITY",
-    tick=Decimal("0.01"),
-    price_initial=Decimal(230),
-    volatility_annual=0.30,
-    touch_usd=40_000.0,
-    levels=1,  # Alpaca quotes the touch of a share and nothing behind it
-    cadence_ns=SECOND_NS,
-    year_s=YEAR_EQUITIES_S,
-    session="us_equities",
-    perpetual=False,
-    book=replace(SMALL_TICK.book, inside_share=0.02),  # AAPL's spread is one tick for less than 1 % of the time
-    clock=ClockShape(mood_std=0.0, hours=(1.0,) * HOURS),  # a session stands still overnight: no hour is its own
+BINANCE_SPOT_BTC = SimulationManifest(
+    symbol="BTCUSDT",
+    exchange="binance",
+    asset_class="spot",
+    microstructure="large_tick",
+    initial_price=_BTC_USD,
+    tick_size=0.01,
+    lot_size=0.00001,
+    volatility_annual=0.40,
+    book_update_interval_ms=100,
+    # A cent is a ten-millionth of the price, so levels stand far apart behind a touch that is one tick wide.
+    level_gap_ticks=40.0,
+    touch_depth_usd=150_000.0,
+    trade_intensity_base=4.7,  # aggTrades a second on 2020-11-01, 33,835 in two hours
+    trade_size_over_touch=0.002,
+    trade_size_alpha=1.4,
+    metaorder_probability=0.20,  # signs there remember each other over two hundred trades
+    staleness_ms=10.0,
+    late_ms_max=40.0,
 )
-"""A US share, quoted at the touch while its session is open."""
 
-LARGE_TICK_SPREAD_MAX = 1.5  # usual spread in ticks up to which the tick decides the spread
-SPREAD_FLOOR_SHARE = 3.0  # a wide spread is at least a third of the usual one
-GAP_SHARE = 0.08  # of the spread in ticks: WLFI, 6 ticks wide, leaves 1.4 ticks between levels
-
-
-def in_market(base: SymbolModel, spread_ticks: float, trades_per_s: float) -> SymbolModel:
-    """A base with another usual spread and another number of trades."""
-    flow = replace(base.flow, trades_per_s=trades_per_s)
-    if spread_ticks <= LARGE_TICK_SPREAD_MAX:
-        return replace(base, flow=flow, book=replace(base.book, spread_extra_ticks=0.0, level_gap_ticks=1.0))
-    floor = max(1, round(spread_ticks / SPREAD_FLOOR_SHARE))
-    gap = 1.0 + GAP_SHARE * (spread_ticks - 1.0)
-    book = replace(base.book, spread_floor_ticks=floor, spread_extra_ticks=spread_ticks - floor, level_gap_ticks=gap)
-    return replace(base, flow=flow, book=book)
-
-
-def perpetual(spread_ticks: float, trades_per_s: float) -> SymbolModel:
-    """A perpetual whose usual spread is so many ticks; give it its symbol, tick, lot, price, volatility and depth."""
-    base = LARGE_TICK if spread_ticks <= LARGE_TICK_SPREAD_MAX else SMALL_TICK
-    return in_market(base, spread_ticks, trades_per_s)
-
-
-PRESETS: dict[str, SymbolModel] = {
-    "hyperliquid_perp_btc": replace(
-        LARGE_TICK,
-        symbol="BTC",
-        tick=Decimal(1),
-        lot=Decimal("0.00001"),
-        price_initial=Decimal(110_000),
-        volatility_annual=0.40,
-        touch_usd=550_000.0,
-        price=PriceShape(
-            news_share=0.448,
-            news_per_s=0.0386,
-            lead_s=1.1,
-            follow_s=0.922,
-            moves_per_step=0.0625,
-            moves_trade_gain=0.459,
-            moves_stress_gain=23.6,
-            pressure_taus_s=(21.1, 15.0),
-            pressure_informed=0.98,
-            spread_lag_chance=0.251,
-            spread_lag_share=0.979,
-            spread_close_s=1.97,
-        ),
-        book=BookShape(
-            profile=behind_touch(0.134, 0.147, 1.0),
-            queue_max=5.93,
-            lean_bend=0.348,
-            leans=(fade(5.1, 0.393, 8.14), fade(2.22, 0.573, 3.09), fade(1.1, -0.3, 3.09), fade(1.47, 0.185, 0.7)),
-            facade_s=30.0,
-            refresh_chance=0.9,
-            still_chance=0.105,
-            noise=fade(1.94, 2.23, 0.7),
-            noise_slow=0.978,
-            noise_quick=0.0362,
-            flicker=0.169,
-        ),
-        flow=FlowShape(
-            trades_per_s=1.1,
-            stress_share=0.337,
-            clock_share=0.0877,
-            metaorder_chance=0.0,
-            child_gap_s=12.7,
-            lean=0.37,
-            sweep_lean=1.25,
-            sweep_size=2.38,
-            size_over_touch=0.00048,
-            size_log_std=2.39,
-            size_tail=3.0,
-            size_informed=1.13,
-        ),
-    ),
-    "hyperliquid_perp_eth": replace(
-        LARGE_TICK,
-        symbol="ETH",
-        tick=Decimal("0.1"),
-        lot=Decimal("0.0001"),
-        price_initial=Decimal(4_400),
+SEVEN: dict[str, SimulationManifest] = {
+    "binance_spot_btc": BINANCE_SPOT_BTC,
+    "binance_spot_eth": replace(
+        BINANCE_SPOT_BTC,
+        symbol="ETHUSDT",
+        initial_price=_ETH_USD,
+        lot_size=0.0001,
         volatility_annual=0.60,
-        touch_usd=500_000.0,
-        price=PriceShape(
-            news_share=0.483,
-            news_per_s=0.101,
-            lead_s=1.1,
-            follow_s=0.377,
-            moves_per_step=0.179,
-            moves_trade_gain=0.1,
-            moves_stress_gain=9.7,
-            pressure_taus_s=(13.7, 18.8),
-            pressure_informed=0.98,
-            spread_lag_chance=0.922,
-            spread_lag_share=0.748,
-            spread_close_s=0.604,
-        ),
-        book=BookShape(
-            profile=behind_touch(0.16, 0.74, 4.74),
-            queue_max=16.0,
-            lean_bend=0.43,
-            leans=(fade(4.5, 0.362, 2.44), fade(1.08, 0.508, 3.65), fade(1.12, -0.3, 3.65), fade(1.78, -0.527, 2.18)),
-            facade_s=30.0,
-            refresh_chance=0.815,
-            still_chance=0.0626,
-            noise=fade(1.42, 1.72, 0.7),
-            noise_slow=0.932,
-            noise_quick=0.295,
-            flicker=0.0776,
-        ),
-        flow=FlowShape(
-            trades_per_s=1.4,
-            stress_share=0.4,
-            clock_share=0.424,
-            metaorder_chance=0.112,
-            child_gap_s=3.9,
-            lean=0.568,
-            sweep_lean=1.7,
-            sweep_size=2.57,
-            size_over_touch=0.00047,
-            size_log_std=2.07,
-            size_tail=1.4,
-            size_informed=0.998,
-        ),
+        level_gap_ticks=4.0,
+        touch_depth_usd=80_000.0,
+        trade_intensity_base=6.0,  # the seed: high activity
     ),
-    "hyperliquid_perp_sol": replace(LARGE_TICK, symbol="SOL"),
-    "hyperliquid_perp_wlfi": replace(SMALL_TICK, symbol="WLFI"),
-    "alpaca_spot_btc": replace(
-        in_market(SPOT, spread_ticks=800.0, trades_per_s=0.5),
-        symbol="BTC/USD",
-        tick=Decimal("0.01"),
-        lot=Decimal("0.000000001"),
-        price_initial=Decimal(110_000),
-        volatility_annual=0.40,
-        touch_usd=20_000.0,
+    "binance_futures_btc": replace(
+        BINANCE_SPOT_BTC,
+        asset_class="perp",
+        tick_size=0.1,
+        lot_size=0.001,
+        volatility_annual=0.45,  # the seed: leverage volatility
+        level_gap_ticks=4.0,
+        touch_depth_usd=400_000.0,
+        trade_intensity_base=8.0,
+        jump_intensity=30.0,
     ),
-    "alpaca_equity": EQUITY,
+    "hyperliquid_perp_sol": HYPERLIQUID_SOL,
+    "hyperliquid_perp_btc": HYPERLIQUID_BTC,
+    "okx_spot_btc": replace(
+        BINANCE_SPOT_BTC,
+        symbol="BTC-USDT",
+        exchange="okx",
+        tick_size=0.1,
+        lot_size=0.00000001,
+        level_gap_ticks=4.0,
+        touch_depth_usd=100_000.0,
+        trade_intensity_base=3.0,
+    ),
+    "bybit_futures_btc": replace(
+        BINANCE_SPOT_BTC,
+        exchange="bybit",
+        asset_class="perp",
+        tick_size=0.1,
+        lot_size=0.001,
+        volatility_annual=0.45,
+        level_gap_ticks=4.0,
+        book_update_interval_ms=50,
+        touch_depth_usd=250_000.0,
+        trade_intensity_base=5.0,
+        burst_probability=0.05,  # the seed: extreme bursts
+        burst_intensity_factor=10.0,
+    ),
 }
+"""The seed's exchange profiles. Where its figures and what captures show differ, the captures hold."""
 
-SHAPES: dict[str, SymbolModel] = {
-    "large_tick": LARGE_TICK,
-    "large_tick_btc": PRESETS["hyperliquid_perp_btc"],
-    "large_tick_eth": PRESETS["hyperliquid_perp_eth"],
-    "small_tick": SMALL_TICK,
-    "spot": SPOT,
-    "equity": EQUITY,
+PRESETS: dict[str, SimulationManifest] = {
+    **SEVEN,
+    "hyperliquid_perp_eth": HYPERLIQUID_ETH,
+    "hyperliquid_perp_wlfi": HYPERLIQUID_WLFI,
 }
-"""Books as measured, by the names that manifests call them."""
+"""Presets with a name of their own; `perps:SOL`, `crypto:BTC/USD` and `equities:AAPL` name the universes'."""
+
+
+def get_preset(name: str) -> SimulationManifest:
+    """The manifest of a name. Raises ConfigError."""
+    if name in PRESETS:
+        return PRESETS[name]
+    engine, colon, symbol = name.partition(":")
+    if colon and engine in ENGINES and symbol in load_universe(engine):
+        return manifest_of(load_universe(engine)[symbol])
+    near = get_close_matches(name, preset_names(), 1)
+    hint = f"did you mean {near[0]}?" if near else "`obid generate --list` lists them"
+    raise ConfigError("preset", f"there is no such preset; {hint}", name)
+
+
+@cache
+def preset_names() -> tuple[str, ...]:
+    """All names, the universes' included."""
+    return (*PRESETS, *(f"{engine}:{symbol}" for engine in ENGINES for symbol in load_universe(engine)))
+
+
+def manifest_of(facts: SymbolFacts) -> SimulationManifest:
+    """A name of a universe as a manifest."""
+    return SimulationManifest(
+        symbol=facts.symbol,
+        exchange=EXCHANGES[facts.engine],  # type: ignore[arg-type]
+        asset_class=CLASSES[facts.asset_class],  # type: ignore[arg-type]
+        initial_price=float(facts.price_usd),
+        tick_size=float(facts.step),
+        lot_size=float(facts.lot),
+        volatility_annual=facts.volatility_annual,
+        base_spread_bps=float(facts.spread_bps),
+        touch_depth_usd=facts.depth_usd,
+        trade_intensity_base=facts.trades_per_s,
+    )

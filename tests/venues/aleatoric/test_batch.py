@@ -17,8 +17,8 @@ from venues.aleatoric.artifacts import driver
 from venues.aleatoric.artifacts.driver import Settings, WindowFailed, make_window, run_batch
 from venues.aleatoric.artifacts.rows import digest_of
 from venues.aleatoric.batch import Batch
-from venues.aleatoric.catalogue import PRESETS, get_preset
 from venues.aleatoric.market import AleatoricMarket
+from venues.aleatoric.presets import PRESETS, get_preset
 from venues.aleatoric.scenarios import KINDS, parse_scenario
 from venues.market import Book, Trade
 

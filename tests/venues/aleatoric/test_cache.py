@@ -9,9 +9,9 @@ from msgspec.structs import asdict, replace
 from config.errors import ConfigError
 from venues.aleatoric.artifacts.cache import Cache, CacheDamaged, key_of
 from venues.aleatoric.batch import Batch
-from venues.aleatoric.catalogue import get_preset
 from venues.aleatoric.manifest import manifest_hash
 from venues.aleatoric.model import GENERATOR_VERSION
+from venues.aleatoric.presets import get_preset
 from venues.aleatoric.scenarios import parse_scenario
 
 

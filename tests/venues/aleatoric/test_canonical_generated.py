@@ -14,11 +14,11 @@ from venues.aleatoric.canonical.normalise import normalise_all
 from venues.aleatoric.dialects.binance import SPOT, USDM, BinanceSpeaker
 from venues.aleatoric.dialects.dialect import in_time_order
 from venues.aleatoric.dialects.hyperliquid import EACH_STEP, HyperliquidSpeaker
-from venues.aleatoric.presets import PRESETS
+from venues.aleatoric.shapes import MODELS
 
 STEPS = 120
-BTC = PRESETS["hyperliquid_perp_btc"]
-ETH_AT_BINANCE = replace(PRESETS["hyperliquid_perp_eth"], symbol="ETHUSDT", tick=Decimal("0.10"), lot=Decimal("0.001"))
+BTC = MODELS["hyperliquid_perp_btc"]
+ETH_AT_BINANCE = replace(MODELS["hyperliquid_perp_eth"], symbol="ETHUSDT", tick=Decimal("0.10"), lot=Decimal("0.001"))
 
 
 def part(model):

@@ -32,12 +32,12 @@ from venues.aleatoric.dialects.alpaca import (
     rfc3339,
 )
 from venues.aleatoric.dialects.dialect import Candle
-from venues.aleatoric.presets import PRESETS
+from venues.aleatoric.shapes import MODELS
 from venues.alpaca.wire import Books, decode
 from venues.alpaca.wire import Candle as SaidCandle
 from venues.market import Bar, Side, Trade
 
-COIN, SHARE = PRESETS["alpaca_spot_btc"], replace(PRESETS["alpaca_equity"], symbol="COST")
+COIN, SHARE = MODELS["alpaca_spot_btc"], replace(MODELS["alpaca_equity"], symbol="COST")
 STEPS = 80
 MINUTE_NS, DAY_NS = 60_000_000_000, 86_400_000_000_000
 TWO = hand_made(

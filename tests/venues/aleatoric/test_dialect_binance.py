@@ -37,12 +37,12 @@ from venues.aleatoric.dialects.read_binance import (
     decode_snapshot,
 )
 from venues.aleatoric.dialects.reading import Gap
-from venues.aleatoric.presets import PRESETS
+from venues.aleatoric.shapes import MODELS
 from venues.market import Bar, Side
 
 recorded = pytest.mark.skipif(not WIRE.is_dir(), reason="the recorded frames are not beside this checkout")
 STEPS = 60
-MODEL = replace(PRESETS["hyperliquid_perp_eth"], symbol="BTCUSDT", tick=Decimal("0.10"), lot=Decimal("0.001"))
+MODEL = replace(MODELS["hyperliquid_perp_eth"], symbol="BTCUSDT", tick=Decimal("0.10"), lot=Decimal("0.001"))
 TWO = hand_made(
     [[[616_859, 616_858], [616_859, 616_850]], [[616_860, 616_862], [616_861, 616_862]]],
     [[[1_500, 2], [1_400, 7]], [[1_072, 100], [30, 100]]],
@@ -76,7 +76,7 @@ CANDLE = Candle(
     said_ns=START_NS + 59_000_000_000,
 )
 FEEDS = (SPOT, USDM)
-NAMES = sorted(name for name, model in PRESETS.items() if model.lot >= Decimal("0.00000001"))
+NAMES = sorted(name for name, model in MODELS.items() if model.lot >= Decimal("0.00000001"))
 """Presets that Binance can print: eight decimals."""
 
 
@@ -246,7 +246,7 @@ def test_recorded_numbers_have_our_decimals():
     asked=st.integers(0, STEPS - 1),
 )
 def test_books_rebuilt_from_changes_are_the_blocks(seed, name, feed, asked):
-    model = PRESETS[name]
+    model = MODELS[name]
     [block] = blocks(model, seed)
     part = part_of(block, STEPS)
     speaker = BinanceSpeaker(model, seed, feed)
@@ -270,7 +270,7 @@ def test_books_rebuilt_from_changes_are_the_blocks(seed, name, feed, asked):
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**32), name=st.sampled_from(NAMES), feed=st.sampled_from(FEEDS))
 def test_trades_and_touches_are_the_blocks(seed, name, feed):
-    model = PRESETS[name]
+    model = MODELS[name]
     [block] = blocks(model, seed)
     speaker = BinanceSpeaker(model, seed, feed)
     trades = [decode(frame) for _, frame in speaker.trades(block)]
@@ -306,7 +306,7 @@ def test_any_frame_that_is_lost_is_a_gap(seed, feed, lost):
 
 @pytest.mark.parametrize("feed", FEEDS)
 def test_partial_depth_is_a_whole_book_each_time(feed):
-    model = PRESETS["hyperliquid_perp_btc"]
+    model = MODELS["hyperliquid_perp_btc"]
     part = part_of(blocks(model, 5)[0], STEPS)
     frames = [decode(frame) for _, frame in BinanceSpeaker(model, 5, replace(feed, partial=True)).books(part)]
     sides = books_of(model, part, 20)
@@ -361,5 +361,5 @@ def test_the_side_of_a_trade_is_the_takers():
 
 def test_a_lot_that_eight_decimals_cannot_print_is_refused():
     with pytest.raises(ValueError, match=r"lot of BTC/USD is 0\.000000001; Binance prints 8 decimals at spot"):
-        BinanceSpeaker(PRESETS["alpaca_spot_btc"], 7)
-    assert BinanceSpeaker(PRESETS["alpaca_spot_btc"], 7, USDM).books(TWO)
+        BinanceSpeaker(MODELS["alpaca_spot_btc"], 7)
+    assert BinanceSpeaker(MODELS["alpaca_spot_btc"], 7, USDM).books(TWO)

@@ -28,15 +28,15 @@ from venues.aleatoric.dialects.bybit import LINEAR, SPOT, BybitSpeaker, BybitSta
 from venues.aleatoric.dialects.dialect import Candle, Mark
 from venues.aleatoric.dialects.read_bybit import BybitBook, OrderBook, TickerFrame, decode
 from venues.aleatoric.dialects.reading import Gap, WireChange
-from venues.aleatoric.presets import PRESETS
+from venues.aleatoric.shapes import MODELS
 from venues.market import Bar, Side
 from venues.venue import VenueMisspoke
 
 recorded = pytest.mark.skipif(not WIRE.is_dir(), reason="the recorded frames are not beside this checkout")
 STEPS = 50
-NAMES = sorted(PRESETS)
+NAMES = sorted(MODELS)
 FEEDS = (LINEAR, SPOT)
-MODEL = replace(PRESETS["hyperliquid_perp_eth"], symbol="BTCUSDT", tick=Decimal("0.10"), lot=Decimal("0.001"))
+MODEL = replace(MODELS["hyperliquid_perp_eth"], symbol="BTCUSDT", tick=Decimal("0.10"), lot=Decimal("0.001"))
 TWO = hand_made(
     [[[616_859, 616_858], [616_859, 616_850]], [[616_860, 616_862], [616_861, 616_862]]],
     [[[1_500, 2], [1_400, 7]], [[1_072, 100], [30, 100]]],
@@ -291,7 +291,7 @@ def test_a_bar_is_read_back():
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**64 - 1), name=st.sampled_from(NAMES), feed=st.sampled_from(FEEDS))
 def test_books_and_touches_rebuilt_from_changes_are_the_blocks(seed, name, feed):
-    model = PRESETS[name]
+    model = MODELS[name]
     part = part_of(blocks(model, seed)[0], STEPS)
     speaker = BybitSpeaker(model, seed, feed)
     for channel, levels in ((speaker.books, model.levels), (speaker.touch, 1)):
@@ -310,7 +310,7 @@ def test_books_and_touches_rebuilt_from_changes_are_the_blocks(seed, name, feed)
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**32), name=st.sampled_from(NAMES), feed=st.sampled_from(FEEDS))
 def test_trades_are_the_blocks(seed, name, feed):
-    model = PRESETS[name]
+    model = MODELS[name]
     [block] = blocks(model, seed)
     frames = BybitSpeaker(model, seed, feed).trades(block)
     trades = [trade for _, frame in frames for trade in decode(frame)]

@@ -27,13 +27,13 @@ from tests.venues.aleatoric.speaking import (
 )
 from venues.aleatoric.dialects.dialect import Candle, Mark, in_time_order
 from venues.aleatoric.dialects.hyperliquid import EACH_STEP, FAST, SLOW, HyperliquidSpeaker, HyperliquidState
-from venues.aleatoric.presets import PRESETS
+from venues.aleatoric.shapes import MODELS
 from venues.hyperliquid.wire import AssetContext, Bbo, decode
 from venues.hyperliquid.wire import Candle as SaidCandle
 from venues.market import Bar, Book, Side, Trade
 
-NAMES = sorted(name for name in PRESETS if name.startswith("hyperliquid"))
-BTC, ETH = PRESETS["hyperliquid_perp_btc"], PRESETS["hyperliquid_perp_eth"]
+NAMES = sorted(name for name in MODELS if name.startswith("hyperliquid"))
+BTC, ETH = MODELS["hyperliquid_perp_btc"], MODELS["hyperliquid_perp_eth"]
 STEPS = 60
 MINUTE_NS = 60_000_000_000
 TWO = hand_made(
@@ -125,7 +125,7 @@ def test_ids_are_of_the_run():
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**64 - 1), name=st.sampled_from(NAMES))
 def test_the_parser_reads_the_blocks_numbers(seed, name):
-    model = PRESETS[name]
+    model = MODELS[name]
     [block] = blocks(model, seed)
     part = part_of(block, STEPS)
     speaker = HyperliquidSpeaker(model, seed, EACH_STEP)
@@ -161,7 +161,7 @@ def test_the_default_feed_is_slow_and_the_fast_one_is_short():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_saved_state_goes_on_with_the_same_bytes(name):
-    model = PRESETS[name]
+    model = MODELS[name]
     first, second = blocks(model, 5, 2)
     whole = HyperliquidSpeaker(model, 5)
     whole.touch(first)
@@ -173,7 +173,7 @@ def test_a_saved_state_goes_on_with_the_same_bytes(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_prices_obey_the_wire_rule(name):
-    model = PRESETS[name]
+    model = MODELS[name]
     [block] = blocks(model, 11)
     speaker = HyperliquidSpeaker(model, 11)
     frames = in_time_order(speaker.trades(block), speaker.touch(block), speaker.books(block))

@@ -29,14 +29,14 @@ from venues.aleatoric.dialects.dialect import Candle, Mark
 from venues.aleatoric.dialects.okx import SPOT, SWAP, OkxSpeaker, OkxState
 from venues.aleatoric.dialects.read_okx import Books, OkxBook, Top, checksum, decode
 from venues.aleatoric.dialects.reading import Gap
-from venues.aleatoric.presets import PRESETS
+from venues.aleatoric.shapes import MODELS
 from venues.market import Bar, Side
 from venues.venue import VenueMisspoke
 
 recorded = pytest.mark.skipif(not WIRE.is_dir(), reason="the recorded frames are not beside this checkout")
 STEPS = 50
-NAMES = sorted(PRESETS)
-MODEL = replace(PRESETS["hyperliquid_perp_eth"], symbol="BTC-USDT", tick=Decimal("0.1"), lot=Decimal("0.001"))
+NAMES = sorted(MODELS)
+MODEL = replace(MODELS["hyperliquid_perp_eth"], symbol="BTC-USDT", tick=Decimal("0.1"), lot=Decimal("0.001"))
 TWO = hand_made(
     [[[616_859, 616_858], [616_859, 616_850]], [[616_860, 616_862], [616_861, 616_862]]],
     [[[1_500, 2], [1_400, 7]], [[1_072, 100], [30, 100]]],
@@ -234,7 +234,7 @@ def test_marks_and_funding_are_read_back():
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**64 - 1), name=st.sampled_from(NAMES), signed=st.booleans())
 def test_books_rebuilt_from_changes_are_the_blocks(seed, name, signed):
-    model = PRESETS[name]
+    model = MODELS[name]
     part = part_of(blocks(model, seed)[0], STEPS)
     frames = dict(OkxSpeaker(model, seed, replace(SPOT, signed=signed)).books(part))
     book = OkxBook(model.symbol)
@@ -252,7 +252,7 @@ def test_books_rebuilt_from_changes_are_the_blocks(seed, name, signed):
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**32), name=st.sampled_from(NAMES))
 def test_trades_touches_and_tops_are_the_blocks(seed, name):
-    model = PRESETS[name]
+    model = MODELS[name]
     [block] = blocks(model, seed)
     speaker, top = OkxSpeaker(model, seed), OkxSpeaker(model, seed, replace(SPOT, top=True))
     trades = [trade for _, frame in speaker.trades(block) for trade in decode(frame)]

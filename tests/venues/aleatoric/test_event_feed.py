@@ -12,13 +12,13 @@ from msgspec.structs import replace
 from config.errors import ConfigError
 from risk.session import SessionCalendar, is_open
 from venues.aleatoric.batch import Batch
-from venues.aleatoric.catalogue import get_preset
 from venues.aleatoric.dialects.dialect import Candle, Mark
 from venues.aleatoric.events import CHANNELS, MINUTE_NS, SECOND_NS, EventMarketFeed, FeedEvent, Wanted
 from venues.aleatoric.funding.payments import FundingRate, funding, predicted
 from venues.aleatoric.manifest import SimulationManifest
 from venues.aleatoric.manifest_model import model_of
 from venues.aleatoric.market import AleatoricMarket
+from venues.aleatoric.presets import get_preset
 from venues.aleatoric.scenarios import parse_scenario
 from venues.aleatoric.triangle import Triangle, pair_of
 from venues.market import Book, Side, Trade

@@ -17,7 +17,7 @@ from venues.aleatoric.funding.premium import PremiumPath
 from venues.aleatoric.funding.rules import Contract, average_of, rate_of
 from venues.aleatoric.funding.schedule import next_funding_ns, periods, settlement_ns, shortened_h
 from venues.aleatoric.market import AleatoricMarket
-from venues.aleatoric.presets import PRESETS
+from venues.aleatoric.shapes import MODELS
 from venues.latency import ZERO, LatencyModel
 from venues.market import FundingPaid
 from venues.matching import MatchingEngine
@@ -27,7 +27,7 @@ D = Decimal
 HOUR_NS = 3_600 * 10**9
 DAY_NS = 24 * HOUR_NS
 MIDNIGHT_NS = 20_376 * DAY_NS
-BTC = PRESETS["hyperliquid_perp_btc"]
+BTC = MODELS["hyperliquid_perp_btc"]
 ON = {venue: replace(BTC, funding_venue=venue) for venue in ("hyperliquid", "binance", "okx", "bybit", "cme", "sgx")}
 GOLDEN = {
     ("BTC", "hyperliquid"): [("0.0000125000", "0.0004604864")],

@@ -15,7 +15,6 @@ from msgspec.structs import replace
 from config.errors import ConfigError
 from config.universe import load_universe
 from daemon.markets import model_of as daemon_model
-from venues.aleatoric.catalogue import PRESETS, SEVEN, get_preset, manifest_of, preset_names
 from venues.aleatoric.manifest import (
     SYNONYMS,
     SimulationManifest,
@@ -29,6 +28,7 @@ from venues.aleatoric.manifest import (
     wanted,
 )
 from venues.aleatoric.manifest_model import model_of, resolved
+from venues.aleatoric.presets import PRESETS, SEVEN, get_preset, manifest_of, preset_names
 from venues.aleatoric.scenarios import KINDS
 from venues.aleatoric.symbol import Reactor
 

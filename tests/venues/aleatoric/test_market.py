@@ -12,13 +12,13 @@ from msgspec.structs import replace
 
 from venues.aleatoric.market import AleatoricMarket
 from venues.aleatoric.model import BLOCK_STEPS, SymbolModel
-from venues.aleatoric.presets import EQUITY, PRESETS
+from venues.aleatoric.shapes import EQUITY, MODELS
 from venues.market import Book, MarketEvent, Side, Trade
 
 START_NS = 1_760_000_000_000_000_000
 NS_PER_S = 1_000_000_000
 DAY_NS = 86_400 * NS_PER_S
-BTC, ETH = PRESETS["hyperliquid_perp_btc"], PRESETS["hyperliquid_perp_eth"]
+BTC, ETH = MODELS["hyperliquid_perp_btc"], MODELS["hyperliquid_perp_eth"]
 
 
 def batches(models: list[SymbolModel], steps: int, seed: int = 7, **how: Callable[[int], bool]) -> list[MarketEvent]:
@@ -43,7 +43,7 @@ def test_the_same_seed_is_the_same_market_and_another_is_another():
 
 def test_a_symbol_does_not_hear_of_the_others():
     alone = batches([ETH], 1100)
-    crowded = batches([PRESETS["hyperliquid_perp_wlfi"], ETH, BTC], 1100)
+    crowded = batches([MODELS["hyperliquid_perp_wlfi"], ETH, BTC], 1100)
     assert [event for event in crowded if event.symbol == "ETH"] == alone
 
 
@@ -59,11 +59,11 @@ def test_a_batch_is_trades_then_one_book_of_each_symbol_at_one_instant():
         assert all(at_ns - BTC.cadence_ns <= event.at_ns <= at_ns for event in events)
 
 
-@pytest.mark.parametrize("preset", sorted(PRESETS))
+@pytest.mark.parametrize("preset", sorted(MODELS))
 def test_trades_take_from_the_book_that_was_shown_before_them(preset):
     shown: Book | None = None
     paid: dict[tuple[int, Side], list[float]] = {}
-    for event in batches([PRESETS[preset]], BLOCK_STEPS + 200):
+    for event in batches([MODELS[preset]], BLOCK_STEPS + 200):
         if isinstance(event, Book):
             assert event.bids[0].price < event.asks[0].price
             shown = event
@@ -77,9 +77,9 @@ def test_trades_take_from_the_book_that_was_shown_before_them(preset):
     assert len(paid) > 100
 
 
-@pytest.mark.parametrize("preset", sorted(PRESETS))
+@pytest.mark.parametrize("preset", sorted(MODELS))
 def test_prices_and_sizes_are_what_the_venue_would_print(preset):
-    model = PRESETS[preset]
+    model = MODELS[preset]
     for event in batches([model], 40):
         levels = (*event.bids, *event.asks) if isinstance(event, Book) else [event]
         for level in levels:
@@ -112,7 +112,7 @@ def test_two_models_of_one_symbol_are_refused():
     ("preset", "interval_s", "bars"), [("hyperliquid_perp_btc", 60, 300), ("alpaca_equity", 60, 450)]
 )
 def test_history_ends_at_the_initial_price_with_the_volatility_of_the_market(preset, interval_s, bars):
-    model = PRESETS[preset]
+    model = MODELS[preset]
     market = AleatoricMarket([model], 7, START_NS, office_hours)
     past = market.history(model.symbol, interval_s * NS_PER_S, bars)
     assert len(past) == bars

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from venues.aleatoric.canonical.normalise import normalise_all
-from venues.aleatoric.catalogue import get_preset
 from venues.aleatoric.pair import SPOT_STREAM, CompositePair, PairEvent, PairState, PerpEvent, Source, SpotEvent
+from venues.aleatoric.presets import get_preset
 from venues.aleatoric.scenarios import parse_scenario
 from venues.aleatoric.triangle import Pair, Triangle, models_of, pair_of
 

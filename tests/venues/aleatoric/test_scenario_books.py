@@ -15,10 +15,10 @@ from venues.aleatoric.book import FRONT
 from venues.aleatoric.history import history
 from venues.aleatoric.market import AleatoricMarket, always_open
 from venues.aleatoric.model import BLOCK_STEPS, State, SymbolModel
-from venues.aleatoric.presets import PRESETS
 from venues.aleatoric.prices import FRACTION
 from venues.aleatoric.scenario_knobs import CRASH_BOTTOM, CRASH_LASTING, PRINT_AT, Schedule
 from venues.aleatoric.scenarios import KINDS, Scenario
+from venues.aleatoric.shapes import MODELS
 from venues.aleatoric.symbol import Reactor
 from venues.market import Book, Trade
 
@@ -78,7 +78,7 @@ def run(model: SymbolModel, count: int = 3, seed: int = 3) -> Run:
 
 def befallen(preset: str, kind: str, **fields) -> tuple[Run, Run, int, int]:
     """A market with a scenario in it that reaches over the end of a block, the same without, and its steps."""
-    model = PRESETS[preset]
+    model = MODELS[preset]
     at_s = BLOCK_STEPS * model.cadence_ns / NS_PER_S - FOR_S / 2
     scenario = Scenario(kind, at_s, **{"for_s": FOR_S, **fields})
     first, end = scenario.steps(model.cadence_ns)
@@ -155,7 +155,7 @@ def test_the_front_of_a_facade_leans_against_what_is_behind_it(preset, side):
     sign = 1 if side == "bids" else -1
     within = slice(first, end)
     assert np.abs(got.rho(slice(0, FRONT))[within] - 0.8 * sign).max() < 0.06  # whole lots
-    if PRESETS[preset].levels > FRONT:
+    if MODELS[preset].levels > FRONT:
         assert np.abs(got.rho(slice(FRONT, None))[within] + 0.8 * sign).max() < 0.02
     outside = np.r_[0:first, end : got.mid.size]
     assert (got.lots[:, outside] == plain.lots[:, outside]).all()
@@ -240,14 +240,14 @@ def sound(model: SymbolModel, got: Run) -> None:
 @settings(max_examples=25, deadline=None)
 @given(st.sampled_from(EACH), schedules, st.integers(0, 2**64 - 1))
 def test_books_stay_honest_under_any_schedule(preset, schedule, seed):
-    model = replace(PRESETS[preset], scenarios=schedule)
+    model = replace(MODELS[preset], scenarios=schedule)
     sound(model, run(model, 2, seed))
 
 
 @settings(max_examples=15, deadline=None)
 @given(st.sampled_from(EACH), st.lists(scenarios(), max_size=5).map(tuple), st.integers(0, 99), st.integers(1, 3))
 def test_a_saved_state_goes_on_with_the_same_bytes_in_the_middle_of_anything(preset, schedule, seed, cut):
-    model = replace(PRESETS[preset], scenarios=schedule)
+    model = replace(MODELS[preset], scenarios=schedule)
     length_ns = BLOCK_STEPS * model.cadence_ns
     whole = Reactor(model, seed)
     for block in range(cut):
@@ -265,7 +265,7 @@ def test_a_saved_state_goes_on_with_the_same_bytes_in_the_middle_of_anything(pre
 @given(scenarios(), st.lists(scenarios(), max_size=3), st.sampled_from([LARGE, EQUITY]))
 def test_what_is_yet_to_come_changes_nothing(later, schedule, preset):
     """A run with one scenario more has the same bytes up to that one's first step."""
-    model = PRESETS[preset]
+    model = MODELS[preset]
     first, _ = later.steps(model.cadence_ns)
     some, more = (run(replace(model, scenarios=tuple(one)), 2) for one in (schedule, [*schedule, later]))
     upto = min(first, 2 * BLOCK_STEPS)
@@ -292,7 +292,7 @@ def test_knobs_are_what_they_always_were():
 
 @pytest.mark.parametrize("kind", ["flash_crash", "macro_print", "liquidity_void", "trend"])
 def test_a_path_alone_is_the_path_of_the_blocks(kind):
-    model = replace(PRESETS[SMALL], scenarios=(Scenario(kind, 300.0, 500.0),))
+    model = replace(MODELS[SMALL], scenarios=(Scenario(kind, 300.0, 500.0),))
     with_books, alone = (Reactor(model, seed=5) for _ in range(2))
     for block in range(2):
         start_ns = START_NS + block * BLOCK_STEPS * model.cadence_ns
@@ -318,13 +318,13 @@ def test_the_hidden_price_is_moved_by_whole_parts_and_by_the_size_in_all(kind, l
 
 def test_a_price_that_crashes_to_the_floor_stays_positive():
     model = replace(
-        PRESETS[LARGE], price_initial=60, scenarios=tuple(Scenario("gap", at, 20.0, 0.5) for at in (30.0, 90.0))
+        MODELS[LARGE], price_initial=60, scenarios=tuple(Scenario("gap", at, 20.0, 0.5) for at in (30.0, 90.0))
     )
     sound(model, run(model, 2))
 
 
 def test_history_does_not_hear_of_scenarios():
-    model = PRESETS[SMALL]
+    model = MODELS[SMALL]
     told = replace(model, scenarios=(Scenario("gap", 0.0, 600.0, 0.4), Scenario("flash_crash", 0.0)))
     one, two = (history(each, 7, START_NS, 60 * NS_PER_S, 100, always_open) for each in (model, told))
     assert one == two
@@ -340,8 +340,8 @@ def events(models: list[SymbolModel], steps: int) -> list[tuple[int, list]]:
 
 def test_the_market_publishes_what_is_left():
     told = tuple(Scenario(kind, at, 20.0) for kind, at in [("gap", 20.0), ("one_sided", 60.0), ("crossed", 100.0)])
-    btc = replace(PRESETS[LARGE], scenarios=told)
-    eth = PRESETS["hyperliquid_perp_eth"]
+    btc = replace(MODELS[LARGE], scenarios=told)
+    eth = MODELS["hyperliquid_perp_eth"]
     spoken = events([btc, eth], 260)
     alone = [event for _, batch in events([eth], 260) for event in batch]
     assert [event for _, batch in spoken for event in batch if event.symbol == "ETH"] == alone
@@ -361,7 +361,7 @@ def test_the_market_publishes_what_is_left():
 
 
 def test_when_all_are_silent_time_goes_on():
-    btc = replace(PRESETS[LARGE], scenarios=(Scenario("gap", 10.0, 10.0),))
+    btc = replace(MODELS[LARGE], scenarios=(Scenario("gap", 10.0, 10.0),))
     spoken = events([btc], 60)
     assert [at_ns - START_NS for at_ns, _ in spoken] == [(step + 1) * btc.cadence_ns for step in range(60)]
     assert sum(not batch for _, batch in spoken) == 18
@@ -374,7 +374,7 @@ def test_trades_take_from_the_book_before_them_where_it_is_not_damaged(preset):
     )
     shown: Book | None = None
     taken = 0
-    for _, batch in events([replace(PRESETS[preset], scenarios=whole)], 900):
+    for _, batch in events([replace(MODELS[preset], scenarios=whole)], 900):
         for event in batch:
             if type(event) is Book:
                 shown = event

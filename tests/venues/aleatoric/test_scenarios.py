@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from venues.aleatoric.model import SymbolModel
-from venues.aleatoric.presets import PRESETS
 from venues.aleatoric.scenarios import KINDS, BadScenario, Scenario, describe, duration_text, parse_scenario
+from venues.aleatoric.shapes import MODELS
 
 
 @st.composite
@@ -95,7 +95,7 @@ def test_what_makes_no_sense_is_refused_by_field_value_and_what_would_be_right(t
     ],
 )
 def test_data_that_makes_no_sense_is_refused_with_its_place(fields, says):
-    model = msgspec.json.encode(PRESETS["hyperliquid_perp_btc"]).decode()
+    model = msgspec.json.encode(MODELS["hyperliquid_perp_btc"]).decode()
     with pytest.raises(msgspec.ValidationError) as caught:
         msgspec.json.decode(model.replace('"scenarios":[]', f'"scenarios":[{{{fields}}}]'), type=SymbolModel)
     assert says in str(caught.value)

@@ -13,10 +13,10 @@ from supervisor.virtual import run_virtual
 from venues.aleatoric.artifacts.driver import Settings, run_batch
 from venues.aleatoric.artifacts.stream import FORMATS, lines_of, paced, wire_events, wire_lines
 from venues.aleatoric.batch import Batch
-from venues.aleatoric.catalogue import PRESETS, get_preset
 from venues.aleatoric.dialects.speakers import speaker_of
 from venues.aleatoric.manifest import SimulationManifest
 from venues.aleatoric.manifest_model import model_of
+from venues.aleatoric.presets import PRESETS, get_preset
 from venues.aleatoric.scenarios import parse_scenario
 from venues.alpaca import wire as alpaca
 from venues.hyperliquid import wire as hyperliquid

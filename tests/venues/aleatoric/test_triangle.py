@@ -10,11 +10,11 @@ import pytest
 from msgspec.structs import asdict, replace
 
 from config.errors import ConfigError
-from venues.aleatoric.catalogue import PRESETS, get_preset
 from venues.aleatoric.funding.payments import funding, period_at
 from venues.aleatoric.manifest import SimulationManifest
 from venues.aleatoric.manifest_model import model_of
 from venues.aleatoric.model import BLOCK_STEPS
+from venues.aleatoric.presets import PRESETS, get_preset
 from venues.aleatoric.scenarios import parse_scenario
 from venues.aleatoric.symbol import Reactor
 from venues.aleatoric.triangle import Pair, Triangle, TriangleBlock, TriangleState, models_of, pair_of

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from venues.aleatoric.canonical.events import BookEvent, to_market
 from venues.aleatoric.canonical.normalise import normalise_all
-from venues.aleatoric.catalogue import get_preset
 from venues.aleatoric.events import EventMarketFeed, FeedEvent, Wanted
+from venues.aleatoric.presets import get_preset
 from venues.aleatoric.scenarios import parse_scenario
 from venues.aleatoric.wire_events import WireBook, WireEvent, WireFormat, WireTrade
 from venues.market import Book, Level, Trade
