@@ -15,7 +15,7 @@ from daemon.markets import model_of
 from daemon.modes import session_calendar
 from daemon.terminal import json_text
 from risk.session import is_open
-from supervisor.clock import Clock
+from supervisor.clock import NS_PER_S, Clock
 from supervisor.draws import identity
 from supervisor.wall import on_signals, run_wall
 from venues.aleatoric.market import AleatoricMarket
@@ -31,6 +31,8 @@ from venues.hyperliquid.sign import Chain, Signer
 
 ENGINE = "perps"
 PORT_MAX = 65_535
+WARM_UP_NS = 60 * NS_PER_S
+"""The market has been open for this long when the first client comes: there are books, and trades to replay."""
 USD_DEFAULT, USD_MAX = Decimal(10_000), Decimal(10) ** 12
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
 ACCOUNT = re.compile(rf"({ADDRESS.pattern}):(\d+(?:\.\d+)?)(?::({ADDRESS.pattern}))?", re.ASCII)
@@ -162,8 +164,11 @@ def emulator_of(asked: Asked, clock: Clock) -> Emulator:
     known, calendar = load_universe(ENGINE), session_calendar()
     time = VenueTime(clock, stepped=asked.speed is None)
     models = [model_of(known[symbol]) for symbol in asked.symbols]
-    market = AleatoricMarket(models, asked.seed, time.start_ns, lambda at_ns: is_open("us_equities", at_ns, calendar))
+    market = AleatoricMarket(
+        models, asked.seed, time.start_ns - WARM_UP_NS, lambda at_ns: is_open("us_equities", at_ns, calendar)
+    )
     exchange = HyperliquidExchange(market, asked.accounts, ExchangeConfig(seed=asked.seed))
+    exchange.advance(time.start_ns)
     return Emulator(HyperliquidDoors(exchange), time, Faults(asked.faults, asked.faults_seed, time.start_ns))
 
 

@@ -17,7 +17,7 @@ from venues.emulator.serve import Emulator, listen
 
 KEY = throw_away_key(1)
 ADDRESS = address_of(KEY)
-SYMBOLS = ("BTC", "ETH", "xyz:TSLA")
+SYMBOLS = ("BTC", "ETH", "SOL", "DOGE", "xyz:TSLA")  # so many that each dex has a delisted name, too
 
 
 class Running:

@@ -235,7 +235,7 @@ class Conversation:
             return
         frame = outcome.answer.body
         if outcome.answer.status == TOO_MANY:
-            frame = _post_frame(identity, {"type": "error", "payload": "429 Too Many Requests: null"})
+            frame = _post_frame(identity, {"type": "error", "payload": "429: null"})
         yield Reply(frame, outcome.delay_ns)
 
     def _exchange_question(self, door: str, payload: Any) -> Question:
