@@ -3,7 +3,7 @@
 import json
 from decimal import Decimal
 
-from venues.aleatoric.catalogue import get_preset
+from venues.aleatoric.presets import get_preset
 from venues.aleatoric.funding.payments import FundingRate
 from venues.aleatoric.manifest_model import model_of
 from venues.emulator.hyperliquid.config import AccountConfig, ExchangeConfig
