@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from copy import deepcopy
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from multiprocessing import get_context
 from random import Random
 from typing import Any
@@ -55,38 +55,33 @@ def _frame(said: bytes | str) -> Any:
     return decode(said, NOW_NS)
 
 
-def _verdicts(said: bytes | str) -> Any:
+def _verdicts(said: bytes | str, asked: int) -> Any:
     """Of orders, doubt is an answer too: words that prove nothing, or none at all."""
     try:
-        return read_answer(as_bytes(said), 2)
+        return read_answer(as_bytes(said), asked)
     except VenueUnreachable:
         return ()
 
 
+def _ok(kind: str, *statuses: Any) -> dict[str, Any]:
+    return {"status": "ok", "response": {"type": kind, "data": {"statuses": statuses}}}
+
+
 EXCHANGE = {
-    "order": {
-        "status": "ok",
-        "response": {
-            "type": "order",
-            "data": {
-                "statuses": [
-                    {"resting": {"oid": 57118842019, "cloid": CLOID}},
-                    {"filled": {"totalSz": "0.25", "avgPx": "3120.5", "oid": 57118842020}},
-                ]
-            },
-        },
-    },
-    "errors": {
-        "status": "ok",
-        "response": {
-            "type": "order",
-            "data": {"statuses": [{"error": "Order must have minimum value of $10."}, "waitingForTrigger"]},
-        },
-    },
-    "cancel": {"status": "ok", "response": {"type": "cancel", "data": {"statuses": ["success", {"error": "Never."}]}}},
-    "default": {"status": "ok", "response": {"type": "default"}},
-    "err": {"status": "err", "response": f"User or API Wallet {USER} does not exist."},
+    "order": (
+        2,
+        _ok(
+            "order",
+            {"resting": {"oid": 57118842019, "cloid": CLOID}},
+            {"filled": {"totalSz": "0.25", "avgPx": "3120.5", "oid": 57118842020}},
+        ),
+    ),
+    "errors": (2, _ok("order", {"error": "Order must have minimum value of $10."}, "waitingForTrigger")),
+    "cancel": (2, _ok("cancel", "success", {"error": "Order was never placed, already canceled, or filled."})),
+    "default": (0, {"status": "ok", "response": {"type": "default"}}),
+    "err": (1, {"status": "err", "response": f"User or API Wallet {USER} does not exist."}),
 }
+"""How many orders were asked about, and the answer."""
 
 
 @cache
@@ -95,7 +90,8 @@ def seeds() -> tuple[tuple[str, bytes, Reader], ...]:
     found: list[tuple[str, bytes, Reader]] = [(name, said, _frame) for name, said in FRAMES.items()]
     asks = every_ask(USER)
     found += [(f"/info {kind}", json.dumps(said).encode(), asks[kind].read) for kind, said in ANSWERS.items()]
-    # found += [(f"/exchange {name}", json.dumps(said).encode(), _verdicts) for name, said in EXCHANGE.items()]
+    for name, (asked, said) in EXCHANGE.items():
+        found.append((f"/exchange {name}", json.dumps(said).encode(), partial(_verdicts, asked=asked)))
     return (*found, *((name, said, _frame) for name, said in recorded() if _is_frame(said)))
 
 

@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 from msgspec import DecodeError, Meta, Struct, field
 from msgspec.json import Decoder
 
+from venues.hyperliquid.fields import Exact, exactly
 from venues.venue import VenueMisspoke, VenueUnreachable
 
 HTTP_OK, HTTP_UNREADABLE, HTTP_TOO_MANY = 200, 422, 429
@@ -95,8 +96,8 @@ class Resting(Struct, frozen=True):
 class Filled(Struct, frozen=True):
     """The order matched at once; an immediate order's rest, if it is smaller than asked, is cancelled."""
 
-    size: Decimal = field(name="totalSz")
-    price: Decimal = field(name="avgPx")
+    size: Exact = field(name="totalSz")
+    price: Exact = field(name="avgPx")
     oid: Oid = field()
     cloid: str | None = None
 
@@ -145,7 +146,7 @@ class _Err(Struct, frozen=True, tag_field="status", tag="err"):
     response: str
 
 
-_answers = Decoder(_Ok | _Err)
+_answers = Decoder(_Ok | _Err, dec_hook=exactly)
 
 
 def meaning_of(reason: str) -> Meaning | None:
@@ -176,7 +177,7 @@ def read_answer(body: bytes, asked: int) -> tuple[Verdict, ...]:
     try:
         answer = _answers.decode(body)
     except UNREADABLE as error:
-        raise VenueMisspoke(f"{error}: {_shown(body)}") from error
+        raise VenueMisspoke(f"{str(error)[:SHOWN_MAX]}: {_shown(body)}") from error
     if isinstance(answer, _Err):
         return _whole(answer.response, max(asked, 1))
     if asked == 0 and answer.response.data is None:
@@ -218,7 +219,7 @@ def _verdict(status: _Status | str, body: bytes) -> Verdict:
 
 
 def _amounts(size: Decimal, price: Decimal) -> bool:
-    return size.is_finite() and price.is_finite() and size > 0 and price > 0
+    return size > 0 and price > 0
 
 
 def _shown(body: bytes) -> str:
