@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from ipaddress import IPv4Address
 
+import msgspec
 import typer
 from msgspec import Struct
 
@@ -13,7 +14,6 @@ from daemon import options
 from daemon.errors import BadInput, Failed
 from daemon.markets import model_of
 from daemon.modes import session_calendar
-from daemon.terminal import json_text
 from risk.session import is_open
 from supervisor.clock import NS_PER_S, Clock
 from supervisor.draws import identity
@@ -178,7 +178,8 @@ def shown(asked: Asked, port: int, *, as_json: bool) -> str:
     first = asked.accounts[0]
     if as_json:
         accounts = [{"address": one.address, "usd": one.usd, "agents": one.agents} for one in asked.accounts]
-        return json_text({"url": url, "seed": asked.seed, "accounts": accounts, "throw_away_key": asked.key})
+        told = {"url": url, "seed": asked.seed, "accounts": accounts, "throw_away_key": asked.key}
+        return msgspec.json.encode(told).decode()  # one line: a script reads it while this runs on
     lines = [f"hyperliquid, emulated: {url}  ws{url.removeprefix('http')}/ws"]
     pace = "stepped by POST /emulator/advance" if asked.speed is None else f"{asked.speed:g}x"
     lines.append(f"{len(asked.symbols)} symbols, seed {asked.seed}, time {pace}, {len(asked.faults)} rules of faults")
