@@ -123,10 +123,14 @@ def _check(profile: Profile, requested: EngineName, where: Where) -> None:
         raise refuse(["symbols"], list(profile.symbols), "must name at least one symbol")
     check_symbols(f"{engine}.symbols", profile.symbols, engine, where(["symbols"]))
     check_symbols(f"{engine}.shadow_symbols", profile.shadow_symbols, engine, where(["shadow_symbols"]))
-    for table in (["tiers"], ["risk", "symbol_caps_usd"]):
-        names = profile.tiers if table == ["tiers"] else profile.risk.symbol_caps_usd
+    by_symbol: dict[str, Iterable[str]] = {
+        "tiers": profile.tiers,
+        "leverage": profile.leverage,
+        "risk.symbol_caps_usd": profile.risk.symbol_caps_usd,
+    }
+    for table, names in by_symbol.items():
         for symbol in names:
-            check_symbols(".".join([engine, *table]), [symbol], engine, where([*table, symbol]))
+            check_symbols(f"{engine}.{table}", [symbol], engine, where([*table.split("."), symbol]))
     for asset_class in dict.fromkeys(universe[symbol].asset_class for symbol in profile.symbols):
         for name, given in (("routes", profile.routes), ("fees", profile.fees)):
             if asset_class not in given:

@@ -145,6 +145,9 @@ class Profile(Declared):
     tier_rules: dict[str, TierRule] = Field(default_factory=dict)  # by category of the universe
     tiers: dict[str, Tier] = Field(default_factory=dict)  # by symbol: the operator's, which nothing measured replaces
     symbols: tuple[str, ...]
+    leverage: dict[str, PositiveInt] = Field(
+        default_factory=dict
+    )  # by symbol, over the universe's; the venue may cap it
     shadow_symbols: tuple[str, ...] = ()  # of these: traded by an engine of their own, whose orders never leave
 
     @property

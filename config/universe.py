@@ -70,6 +70,21 @@ def load_universe(engine: str) -> dict[str, SymbolFacts]:
     return {facts.symbol: facts for facts in (convert(row, SymbolFacts) for row in rows)}
 
 
+@cache
+def known_categories() -> dict[str, str]:
+    """Categories of builder names, without their dex, that no universe has: what a screen may meet."""
+    with (FOLDER / "perps_categories.toml").open("rb") as file:
+        return {name: category for category, names in tomllib.load(file).items() for name in names}
+
+
+def category_of(symbol: str) -> str:
+    """What a name of Hyperliquid's is, in the universe or not; a builder's name that nobody told us of is a stock."""
+    if facts := load_universe("perps").get(symbol):
+        return facts.category
+    _, builder, name = symbol.rpartition(":")
+    return known_categories().get(name, "stock") if builder else "alt"
+
+
 def _rows(asset_class: str, table: dict[str, Any]) -> list[dict[str, Any]]:
     """The rows of one asset class: what the class says of all, then what the sector says, then what the symbol says."""
     shared = table["class"][asset_class] | {"asset_class": asset_class}

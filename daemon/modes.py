@@ -62,9 +62,12 @@ def real_venue(mode: Mode, profile: Profile, opening: LedgerMind, clock: Clock, 
 
 
 def universe(profile: Profile) -> dict[str, Instrument]:
-    """What an engine trades, as the universe's file has it."""
-    known = load_universe(profile.universe)
-    return {symbol: replace(instrument_of(known[symbol]), engine=profile.engine) for symbol in profile.symbols}
+    """What an engine trades, as the universe's file has it, with the profile's leverage."""
+    known, leverage = load_universe(profile.universe), profile.leverage
+    return {
+        symbol: replace(one, engine=profile.engine, leverage=leverage.get(symbol, one.leverage))
+        for symbol, one in ((symbol, instrument_of(known[symbol])) for symbol in profile.symbols)
+    }
 
 
 def known_instruments(engine: EngineName) -> dict[str, Instrument]:
