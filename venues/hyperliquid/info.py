@@ -14,15 +14,16 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, Generic, Literal, TypeVar
 
-from msgspec import Struct, field
+from msgspec import Raw, Struct, field
 from msgspec.json import Decoder
 
 from supervisor.clock import NS_PER_MS
 from venues.hyperliquid.account_wire import Order, OrderUpdate, UserFill, UserFunding
-from venues.hyperliquid.fields import Count, Exact, Milliseconds, decoder, misspoke, read
+from venues.hyperliquid.fields import SHOWN_MAX, Count, Exact, Milliseconds, decoder, misspoke, read, shown
 from venues.hyperliquid.weights import weight_max, weight_of
-from venues.hyperliquid.wire import AssetContext, BookRow, Candle, CandleRow, ContextRow, candle_of, context_of
+from venues.hyperliquid.wire import AssetContext, BookRow, Candle, CandleRow, ContextRow, Posted, candle_of, context_of
 from venues.market import Book, Positive
+from venues.venue import VenueMisspoke, VenueUnreachable
 
 A = TypeVar("A")
 
@@ -62,9 +63,26 @@ class Ask(Generic[A]):
         except ValueError as error:
             raise misspoke(answer, self.kind, error) from error
 
+    def read_posted(self, answer: Posted) -> A:
+        """The answer to a post over a socket. Raises VenueUnreachable where that is an error, and VenueMisspoke."""
+        if answer.kind == "error":
+            raise VenueUnreachable(f"{self.kind}: {shown(answer.payload)}")
+        said = read(_posted, answer.payload, f"post of {self.kind}")
+        if answer.kind != "info" or said.type != self.kind:
+            raise VenueMisspoke(f"post of {self.kind}: an answer to {answer.kind} {said.type[:SHOWN_MAX]}")
+        return self.read(bytes(said.data), answer.received_ns)
+
     def weight(self, answer: A) -> int:
         """What it came to, given what was read."""
         return weight_of(self.kind, len(answer) if isinstance(answer, Sequence) else 0)
+
+
+class _Payload(Struct, frozen=True):
+    type: str
+    data: Raw
+
+
+_posted = decoder(_Payload)
 
 
 @cache

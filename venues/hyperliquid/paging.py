@@ -11,14 +11,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from venues.hyperliquid.account_wire import UserFill
-from venues.hyperliquid.weights import FILL_ROWS_MAX
 from venues.venue import VenueMisspoke
 
 ROWS_MAY_BE_CUT = 500
 """A page of so many rows may be cut. A shorter one is whole: no venue's cut was ever below it."""
-
-PAGE_ROWS_MAX = FILL_ROWS_MAX
-"""What the venue sends at most today."""
 
 
 class Window(NamedTuple):

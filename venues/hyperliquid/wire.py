@@ -9,8 +9,9 @@ read straight into a kind of `Level`, so a frame of 40 levels becomes a Book wit
 """
 
 from decimal import Decimal
+from typing import Literal
 
-from msgspec import Struct, ValidationError, field
+from msgspec import Raw, Struct, ValidationError, field
 from msgspec.json import Decoder
 
 from supervisor.clock import NS_PER_MS
@@ -28,6 +29,7 @@ from venues.hyperliquid.fields import (
     MALFORMED,
     SIDES,
     Amount,
+    Count,
     Exact,
     Milliseconds,
     SideCode,
@@ -103,13 +105,23 @@ class Complaint(Struct, frozen=True):
     text: str
 
 
+class Posted(Struct, frozen=True):
+    """The answer to a request that went over the socket."""
+
+    received_ns: int
+    id: int  # the request's
+    kind: Literal["info", "action", "error"]
+    payload: bytes  # of info {"type", "data"}, which Ask.read_posted reads; of an action what /exchange would answer
+
+
 class Other(Struct, frozen=True):
     """A frame of a channel that nobody here reads."""
 
     channel: str
 
 
-Heard = Book | tuple[Trade, ...] | Bbo | Candle | AssetContext | Subscribed | Pong | Complaint | Other | AccountHeard
+MarketHeard = Book | tuple[Trade, ...] | Bbo | Candle | AssetContext
+Heard = MarketHeard | Subscribed | Pong | Complaint | Posted | Other | AccountHeard
 
 
 class BookRow(Struct, frozen=True, gc=False):
@@ -210,6 +222,20 @@ class _ErrorFrame(Struct, frozen=True, tag_field="channel", tag="error"):
     data: str
 
 
+class _PostResponse(Struct, frozen=True):
+    type: Literal["info", "action", "error"]
+    payload: Raw
+
+
+class _Post(Struct, frozen=True):
+    id: Count
+    response: _PostResponse
+
+
+class _PostFrame(Struct, frozen=True, tag_field="channel", tag="post"):
+    data: _Post
+
+
 class _Envelope(Struct, frozen=True):
     channel: str
 
@@ -223,6 +249,7 @@ _READ = ACCOUNT_CHANNELS | {
     "subscriptionResponse",
     "pong",
     "error",
+    "post",
 }
 _Frame = (
     _BookFrame
@@ -233,6 +260,7 @@ _Frame = (
     | _SubscribedFrame
     | _PongFrame
     | _ErrorFrame
+    | _PostFrame
     | AccountFrame
 )
 _frames = decoder(_Frame)
@@ -272,6 +300,8 @@ def _decoded(heard: _Frame, received_ns: int) -> Heard:
             return Subscribed(answer.method, answer.subscription.type, answer.subscription.coin)
         case _ErrorFrame(data=text):
             return Complaint(text)
+        case _PostFrame(data=_Post(number, answer)):
+            return Posted(received_ns, number, answer.type, bytes(answer.payload))
         case FillsFrame() | OrdersFrame() | FundingsFrame() | UserFrame():
             return account_heard(heard, received_ns)
         case _:

@@ -113,6 +113,17 @@ FRAMES = {
     "ack": frame("subscriptionResponse", {"method": "subscribe", "subscription": {"type": "userFills", "user": USER}}),
     "pong": b'{"channel":"pong"}',
     "error": frame("error", "Already subscribed: {}"),
+    "post info": frame(
+        "post",
+        {
+            "id": 7,
+            "response": {
+                "type": "info",
+                "payload": {"type": "l2Book", "data": {"coin": "BTC", "time": 1790000000000, "levels": LEVELS}},
+            },
+        },
+    ),
+    "post error": frame("post", {"id": 8, "response": {"type": "error", "payload": "429 Too Many Requests"}}),
     "unread": frame("allMids", {"mids": {"BTC": "1.0"}}),
     "greeting": b"Websocket connection established.",
 }

@@ -4,13 +4,15 @@ import json
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from tests.venues.hyperliquid.asked import FROM_MS, TO_MS, every_ask
-from tests.venues.hyperliquid.said import ANSWERS, CLOID, FILL, ORDER, USER
+from tests.venues.hyperliquid.said import ANSWERS, CLOID, FILL, FRAMES, ORDER, USER
 from venues.hyperliquid import info
 from venues.hyperliquid.account_wire import Fate
+from venues.hyperliquid.wire import decode
 from venues.market import Side
-from venues.venue import VenueMisspoke
+from venues.venue import VenueMisspoke, VenueUnreachable
 
 NOW_NS = 1_800_000_000_000_000_000
 ASKS = every_ask(USER)
@@ -86,6 +88,20 @@ def test_a_flat_account_has_no_positions_and_a_short_one_negative_size():
     held = row.position
     assert (held.coin, held.size, held.entry_px) == ("xyz:TSLA", Decimal("-0.05"), Decimal("399.42"))
     assert (held.leverage.type, held.leverage.value, held.max_leverage) == ("isolated", 5, 10)
+
+
+def test_an_answer_may_come_over_the_socket():
+    posted = decode(FRAMES["post info"], NOW_NS)
+    assert (posted.id, posted.kind) == (7, "info")
+    assert ASKS["l2Book"].read_posted(posted) == read("l2Book")
+    with pytest.raises(VenueMisspoke, match="post of meta: an answer to info l2Book"):
+        ASKS["meta"].read_posted(posted)
+    with pytest.raises(VenueMisspoke, match="post of meta"):
+        ASKS["meta"].read_posted(replace(posted, payload=b"[]"))
+    with pytest.raises(VenueUnreachable, match="429 Too Many Requests"):
+        ASKS["meta"].read_posted(decode(FRAMES["post error"], NOW_NS))
+    nothing = replace(posted, payload=b'{"type":"l2Book","data":null}')
+    assert ASKS["l2Book"].read_posted(nothing) is None
 
 
 def test_contexts_belong_to_assets_one_by_one():
