@@ -62,6 +62,10 @@ class Script:
         self.empty = set()  # names without asks
         self._at_ns = START_NS
 
+    def sleep(self, seconds):
+        """Show nothing for a while."""
+        self._at_ns += seconds * S
+
     def next_batch(self):
         self._at_ns += STEP_NS
         trades = [Trade(name, self._at_ns - 1, self._at_ns, px, size, side) for name, px, size, side in self.trades]
