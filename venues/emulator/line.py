@@ -115,5 +115,5 @@ class Line:
                 self._wake = self._loop.create_future()
                 if self._waits():
                     await self._wake
-        except ConnectionError:
+        except (ConnectionError, TimeoutError):
             self.over = True  # the client has gone; its reader sees it too

@@ -33,6 +33,8 @@ SHUTDOWN_S = 0.2
 """What requests under way may take to end when the server stops."""
 HOLD_S = 300.0
 """A request that is never answered is held this long, then its connection is cut."""
+GOODBYE_NS = 5 * NS_PER_S
+"""A client that has not taken its close frame by then is cut off."""
 MESSAGE_BYTES_MAX = 1024 * 1024
 DRAIN_TURNS_MAX = 50
 """Stepping by hand waits at most so many milliseconds a step for clients to read."""
@@ -195,8 +197,11 @@ class Emulator:
     def hang_up(self, line: Line, gone: HangUp) -> None:
         """End a line the way it is to end."""
         self.counted[f"closed_{gone.code}"] += 1
-        end = line.abort if gone.code == ABNORMAL else partial(line.close, gone.code, gone.reason)
-        self.later(gone.delay_ns, end)
+        if gone.code == ABNORMAL:
+            self.later(gone.delay_ns, line.abort)
+            return
+        self.later(gone.delay_ns, partial(line.close, gone.code, gone.reason))
+        self.later(gone.delay_ns + GOODBYE_NS, line.abort)
 
     # --- sockets --------------------------------------------------------------------------------------------------
 
@@ -333,6 +338,9 @@ class Server:
                     emulator.heard(line, message.data)
                 elif message.type is WSMsgType.BINARY:
                     emulator.heard(line, message.data.decode("utf-8", "replace"))
+        except Exception:
+            emulator.counted["crashes"] += 1  # aiohttp logs it; the client sees its socket end
+            raise
         finally:
             session.end()
             line.leave()
