@@ -56,6 +56,16 @@ class LineLimits(Struct, frozen=True, kw_only=True):
     damaged_max: int = 16  # frames in a row that can't be read; then the socket is not to be trusted. An account: 0
 
 
+BOOKS = LineLimits(socket=SocketLimits(quiet_s=20.0))
+"""Whole books come every 5.4 s and coin, changed or not: almost four times that in silence is no market's."""
+
+FAST_BOOKS = LineLimits(socket=SocketLimits(quiet_s=5.0))
+"""These every 0.54 s."""
+
+ACCOUNT = LineLimits(damaged_max=0)
+"""An account may be silent for hours, but a frame of it that cannot be read is a fill that may be lost."""
+
+
 class LineSpec(Struct, frozen=True, kw_only=True):
     """What a line carries, and how its frames are read."""
 
@@ -268,9 +278,10 @@ class Line:
             told = list(self.ready)
             self.ready.clear()
             return told
-        if self.socket is None or not self.socket.frames:
-            return []
-        return self.heard(self.socket.take(frames_max))
+        while self.socket is not None and self.socket.frames:
+            if events := self.heard(self.socket.take(frames_max)):
+                return events
+        return []
 
     def heard(self, frames: list[tuple[bytes, int]]) -> list[Any]:
         """Decode frames, with what is ours in them; the tick path."""

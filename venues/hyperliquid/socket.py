@@ -331,6 +331,8 @@ class Socket:
             return
         now_ns, limits = self.clock.now_ns(), self.limits
         if self._awaits_pong:
+            if self.wire is not None and self.wire.reads_held:
+                self._ping_ns = now_ns  # it may have answered: we do not read
             due_ns = self._ping_ns + round(limits.pong_s * NS_PER_S)
             if now_ns >= due_ns:
                 return self.abort(Why.MUTE, f"no pong within {limits.pong_s:g} s")

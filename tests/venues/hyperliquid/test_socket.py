@@ -252,6 +252,17 @@ async def test_a_slow_reader_holds_the_venue_back_and_loses_nothing(venue):
     await one.socket.close()
 
 
+async def test_who_does_not_read_does_not_call_the_venue_mute(venue):
+    one = await held(venue, SocketLimits(frames_max=2, ping_s=0.02, pong_s=0.05, quiet_s=0.1))
+    await venue.push(*["x" * 1000] * 10)
+    await until(lambda: one.socket.pings)
+    await asyncio.sleep(0.3)
+    assert one.socket.ended is None
+    assert len(await one.frames(10)) == 10
+    await until(lambda: one.socket.pings >= 2)  # the pongs were there
+    await one.socket.close()
+
+
 def quiet(head: bytes) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from websockets.frames import Frame, Opcode
 
 from supervisor.clock import NS_PER_S, Clock
 from tests.venues.hyperliquid.fake_venue import FakeVenue, book, fake_venue, trades, until
@@ -305,6 +306,30 @@ async def test_frames_of_what_was_not_asked_for_are_counted_and_dropped(venue):
         await one.until(lambda: one.of(Book))
         assert [heard.symbol for heard in one.told] == ["BTC"]
         assert one.streams.lines[0].strays == 3
+
+
+async def test_a_book_behind_many_frames_of_no_interest_is_told_at_once(venue):
+    async with listening(venue, line(books(["BTC"]))) as one:
+        await one.held(1)
+        frames = [*[book("DOGE")] * 100, book("BTC")]
+        venue.sockets[0].transport.write(
+            b"".join(Frame(Opcode.TEXT, frame.encode()).serialize(mask=False) for frame in frames)
+        )
+        await one.until(lambda: one.of(Book))
+        assert one.streams.lines[0].strays == 100
+
+
+async def test_a_venue_that_talks_without_end_starves_nobody(venue):
+    """Every line has its turn, and so has whoever waits for the loop."""
+    async with listening(venue, line(books(["BTC"])), line(fast_books(["ETH"]), "fast")) as one:
+        await one.held(2)
+        btc = next(number for number in (0, 1) if venue.asked(number) == ["BTC"])
+        frame = Frame(Opcode.TEXT, book("BTC").encode()).serialize(mask=False)
+        venue.sockets[btc].transport.write(frame * 3000)
+        await venue.push(book("ETH"), socket=1 - btc)
+        await one.until(lambda: len(one.of(Book)) == 3001)
+        place = next(at for at, heard in enumerate(one.of(Book)) if heard.symbol == "ETH")
+        assert place < 3000
 
 
 async def test_iterating_again_takes_over(venue):
