@@ -3,9 +3,9 @@
 import json
 from decimal import Decimal
 
-from venues.aleatoric.presets import get_preset
 from venues.aleatoric.funding.payments import FundingRate
 from venues.aleatoric.manifest_model import model_of
+from venues.aleatoric.presets import get_preset
 from venues.emulator.hyperliquid.config import AccountConfig, ExchangeConfig
 from venues.emulator.hyperliquid.exchange import HyperliquidExchange
 from venues.hyperliquid.sign import Chain, Signer
@@ -16,7 +16,7 @@ S = 1_000_000_000
 STEP_NS = S // 2
 MIDS = {"BTC": (66_000.0, 1.0), "ETH": (2_000.0, 0.1), "SOL": (80.0, 0.01), "xyz:TSLA": (400.0, 0.01)}
 LEVELS = 20
-BTC, ETH, TSLA = 0, 1, 110_000
+BTC, ETH, SOL, TSLA = 0, 1, 2, 110_000
 
 
 class Key:

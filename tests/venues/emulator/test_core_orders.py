@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from tests.venues.emulator.desk import AGENT, BTC, CONFIG, ETH, MASTER, OTHER, TSLA, Desk, cloid, wire
+from tests.venues.emulator.desk import ACCOUNTS, AGENT, BTC, CONFIG, ETH, MASTER, OTHER, SOL, TSLA, Desk, cloid, wire
 from venues.emulator.hyperliquid.errors import Refused
 
 
@@ -284,6 +284,27 @@ def test_what_follows_an_upgrade_and_a_halt(desk):
     assert "resting" in desk.order(BTC, "buy", "65000", "0.01")
     desk.wait(11)
     assert "resting" in desk.order(ETH, "buy", "1990", "1")
+
+
+def test_open_interest_that_is_capped_may_shrink(desk):
+    desk.order(ETH, "buy", "2000.1", "1", "Ioc")
+    desk.venue.cap("ETH", desk.now_ns + 10 * 10**9)
+    text = "Order would increase open interest while open interest is capped asset=1"
+    assert desk.order(ETH, "buy", "1990", "1", cloid=cloid(1)) == {"error": text}
+    assert desk.ask("orderStatus", oid=cloid(1))["order"]["status"] == "positionIncreaseAtOpenInterestCapRejected"
+    assert "filled" in desk.order(ETH, "sell", "1999.9", "1", "Ioc")
+    desk.wait(11)
+    assert "resting" in desk.order(ETH, "buy", "1990", "1")
+
+
+def test_a_position_has_a_tier():
+    desk = Desk(accounts=(replace(ACCOUNTS[0], usd={"": Decimal(50_000_000)}),))
+    text = "Order would cause position to exceed margin tier limit at current leverage asset=2"
+    assert desk.order(SOL, "buy", "70", "1000001", cloid=cloid(1)) == {"error": text}  # over 70 million SOL allows 10x
+    assert desk.ask("orderStatus", oid=cloid(1))["order"]["status"] == "perpMaxPositionRejected"
+    assert "resting" in desk.order(SOL, "buy", "70", "1000000")
+    desk.done({"type": "updateLeverage", "asset": SOL, "isCross": True, "leverage": 10})
+    assert "resting" in desk.order(SOL, "sell", "90", "1000001")
 
 
 def test_scarce_liquidity_fills_in_part(desk):

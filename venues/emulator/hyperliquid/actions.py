@@ -66,7 +66,7 @@ class Actions:
             kind = action["type"]
         except (KeyError, TypeError) as error:
             raise Refused(422, errors.UNREADABLE) from error
-        if kind not in self._handlers or not isinstance(nonce, int):
+        if not isinstance(kind, str) or kind not in self._handlers or not isinstance(nonce, int):
             raise Refused(422, errors.UNREADABLE)
         told = canonical(action)
         try:
@@ -279,8 +279,8 @@ class Actions:
 def batch_size(action: Action) -> int:
     """How many requests an action counts as."""
     for name in ("orders", "cancels", "modifies"):
-        if name in action:
-            return len(action[name])
+        if isinstance(batch := action.get(name), list):
+            return len(batch)
     return 1
 
 

@@ -18,13 +18,13 @@ It reads no clock, opens no socket, starts no task. What the server around it mu
 - Requests. POST /info -> `info(body, now_ns, ip)`, POST /exchange -> `exchange(body, now_ns, ip)`, WebSocket `post` ->
   `posted(message, now_ns, ip)`; `body` is the decoded JSON. All return bytes for HTTP 200 or the socket. They raise
   Refused(status, body): answer that status with that text (422 for what can't be read, 429 over the IP's weight).
-- Faults. `delist`, `halt`, `restart`, `scarce` and `deposit` are the venue's own happenings. Late, doubled, lost and
-  reordered frames are the server's: it holds Happenings back or sends them twice.
+- Faults. `delist`, `halt`, `cap`, `restart`, `scarce` and `deposit` are the venue's own happenings. Late, doubled, lost
+  and reordered frames are the server's: it holds Happenings back or sends them twice.
 - Sockets. Ping, pong, 60 s of silence, limits on connections, messages and users are the server's; count each message
   with `usage.message(ip, now_ns)` so that tests find the highest use of any 60 s in `usage`.
 
-What is not there: trigger orders and TWAPs (refused), liquidations, spot trading, vaults beyond sub-accounts, margin
-tiers as a limit, approval of agents by signature (they are configured, or `approve` is called).
+What is not there: trigger orders and TWAPs (refused), liquidations, spot trading, vaults beyond sub-accounts, approval
+of agents by signature (they are configured, or `approve` is called).
 """
 
 from collections.abc import Mapping, Sequence
@@ -327,6 +327,10 @@ class HyperliquidExchange:
     def halt(self, name: str, until_ns: int) -> None:
         """Refuse all orders of a name until a time; what rests goes on resting."""
         self._placing.halted[name] = until_ns
+
+    def cap(self, name: str, until_ns: int) -> None:
+        """Refuse orders that would make a position in a name larger, until a time: its open interest is full."""
+        self._placing.capped[name] = until_ns
 
     def restart(self, until_ns: int) -> None:
         """A network upgrade has just happened: until a time only post-only orders are allowed."""

@@ -53,6 +53,11 @@ class Asset(Struct, frozen=True, kw_only=True):
         """The finest size step."""
         return Decimal(1).scaleb(-self.size_decimals)
 
+    def leverage_at(self, notional_usd: Decimal) -> int:
+        """The highest leverage of a position of this size."""
+        _, tiers = TIERS.get(self.margin_table, ("", ()))
+        return next((most for bound, most in reversed(tiers) if notional_usd > Decimal(bound)), self.leverage_max)
+
     @property
     def kind(self) -> str:
         """The asset class of its instrument."""

@@ -22,6 +22,8 @@ STATUSES = (
     ("Post only order would have immediately matched", "badAloPxRejected"),
     (refusals.NOT_MATCHED, "iocCancelRejected"),
     (errors.ORACLE, "oracleRejected"),
+    (errors.OVER_TIER, "perpMaxPositionRejected"),
+    (errors.CAPPED, "positionIncreaseAtOpenInterestCapRejected"),
 )
 """What a refused order is called for ever after, by the beginning of its refusal."""
 

@@ -61,6 +61,7 @@ class Placing:
         self._config, self._listing, self._tape, self._mint = config, listing, tape, mint
         self.post_only_ns = 0  # until then the venue takes post-only orders alone
         self.halted: dict[str, int] = {}  # name -> until when
+        self.capped: dict[str, int] = {}  # name -> until when its open interest may not grow
 
     def draft(self, account: Account, wire: Mapping[str, Any], now_ns: int, replaces: Order | None = None) -> Draft:
         """Read an order. Raises Flaw; Refused(422) for what is no order at all."""
@@ -154,7 +155,18 @@ class Placing:
         band = self._config.oracle_band
         if band is not None and abs(draft.price / self._tape.oracle(draft.asset.name, now_ns) - 1) > band:
             return errors.ORACLE
-        return ""
+        return "" if draft.reduce_only else self._growth(account, draft, position, now_ns)
+
+    def _growth(self, account: Account, draft: Draft, position: int, now_ns: int) -> str:
+        """Why a position may not become as large as the order would make it."""
+        after = abs(position + draft.side.sign * draft.lots)
+        if after <= abs(position):
+            return ""
+        asset = draft.asset
+        if now_ns < self.capped.get(asset.name, 0):
+            return errors.CAPPED
+        lever = account.house(asset).lever(asset).value
+        return errors.OVER_TIER if lever > asset.leverage_at(after * asset.lot * draft.price) else ""
 
 
 def _filled(fills: list[Fill], asset: Asset) -> dict[str, Any]:

@@ -88,9 +88,9 @@ class Questions:
     def kind(self, body: Any) -> str:
         """The type of a question. Raises Refused(422) for one that the venue does not know."""
         kind = body.get("type") if isinstance(body, Mapping) else None
-        if kind not in self._answers:
+        if not isinstance(kind, str) or kind not in self._answers:
             raise Refused(422, errors.UNREADABLE)
-        return str(kind)
+        return kind
 
     def answer(self, body: Body, now_ns: int) -> Any:
         """The answer to a question. Raises Refused(422) where a field is missing or of the wrong type."""
@@ -140,15 +140,16 @@ class Questions:
         candles = self._tape.candles(wanted["coin"])
         if wanted["interval"] not in LENGTHS:
             raise Refused(422, errors.UNREADABLE)
-        end_ms = wanted.get("endTime")
-        start_ns, end_ns = wanted["startTime"] * NS_PER_MS, _or(end_ms, FOREVER_MS) * NS_PER_MS
-        return [] if candles is None else candles.rows(wanted["interval"], start_ns, end_ns, now_ns)
+        start_ms, end_ms = _span(wanted)
+        if candles is None:
+            return []
+        return candles.rows(wanted["interval"], start_ms * NS_PER_MS, end_ms * NS_PER_MS, now_ns)
 
     def _funding_history(self, body: Body, now_ns: int) -> Any:
         coin, rows = body["coin"], list[dict[str, Any]]()
         model = self._tape.model(coin)
-        end_ns = min(now_ns, _or(body.get("endTime"), FOREVER_MS) * NS_PER_MS)
-        hour = -(-body["startTime"] * NS_PER_MS // HOUR_NS)
+        start_ms, end_ms = _span(body)
+        end_ns, hour = min(now_ns, end_ms * NS_PER_MS), -(-start_ms * NS_PER_MS // HOUR_NS)
         while model is not None and hour * HOUR_NS <= end_ns and len(rows) < FUNDING_PAGE:
             for rate in funding([model], self._market.seed, hour * HOUR_NS):
                 said = {"coin": coin, "fundingRate": pointed(rate.rate), "premium": pointed(rate.premium.normalize())}
@@ -238,7 +239,7 @@ class Questions:
 
     def _fills_by_time(self, body: Body, now_ns: int) -> Any:
         """Oldest first, so that the next page starts where this one ended."""
-        account, start, end = self._account(body), body["startTime"], _or(body.get("endTime"), FOREVER_MS)
+        account, (start, end) = self._account(body), _span(body)
         return [row for row in (account.fills if account else ()) if start <= row["time"] <= end][:PAGE]
 
     def _user_funding(self, body: Body, now_ns: int) -> Any:
@@ -248,7 +249,7 @@ class Questions:
         return self._rows(body, "ledger")
 
     def _rows(self, body: Body, name: str) -> list[dict[str, Any]]:
-        account, start, end = self._account(body), body["startTime"], _or(body.get("endTime"), FOREVER_MS)
+        account, (start, end) = self._account(body), _span(body)
         return [row for row in (getattr(account, name) if account else ()) if start <= row["time"] <= end]
 
     def _rate_limit(self, body: Body, now_ns: int) -> Any:
@@ -327,5 +328,10 @@ def _dex(body: Body) -> str:
     return MAIN if dex is None else str(dex)
 
 
-def _or(value: int | None, default: int) -> int:
-    return default if value is None else value
+def _span(body: Body) -> tuple[int, int]:
+    """From when until when, in milliseconds. Raises Refused(422) for what is no time."""
+    start, end = body["startTime"], body.get("endTime")
+    end = FOREVER_MS if end is None else end
+    if not all(isinstance(time, int) and not isinstance(time, bool) for time in (start, end)):
+        raise Refused(422, errors.UNREADABLE)
+    return max(0, start), min(end, FOREVER_MS)

@@ -16,6 +16,7 @@ from venues.hyperliquid.sign import (
     NotSigned,
     Signature,
     SignedAction,
+    account_address,
     recover_l1,
     recover_user,
 )
@@ -36,7 +37,7 @@ KEYS: dict[str, tuple[str, ...]] = {
 }
 """Actions of the trading layer, and their keys in the order that is hashed."""
 
-OPTIONAL = frozenset({"builder", "f", "a", "time"})
+OPTIONAL = frozenset({"builder", "f", "a", "time"})  # left out of the hash where they are null
 USER_SIGNED: dict[str, dict[str, type]] = {
     "usdClassTransfer": {"amount": str, "toPerp": bool, "nonce": int, "signatureChainId": str},
     "sendAsset": {
@@ -46,9 +47,13 @@ USER_SIGNED: dict[str, dict[str, type]] = {
 }
 TYPES: dict[str, type] = {
     **{"asset": int, "isCross": bool, "leverage": int, "isBuy": bool, "ntli": int, "weight": int, "time": int},
-    **{"orders": list, "cancels": list, "modifies": list, "grouping": str, "type": str},
+    **{"orders": list, "cancels": list, "modifies": list, "type": str},
 }
 """Types of the keys that are read as they are."""
+
+CANCEL: dict[str, type] = {"a": int, "o": int}
+CANCEL_BY_CLOID: dict[str, type] = {"asset": int, "cloid": str}
+SIGNATURE: dict[str, type] = {"r": str, "s": str, "v": int}
 
 
 def canonical(action: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,8 +64,8 @@ def canonical(action: Mapping[str, Any]) -> dict[str, Any]:
             raise errors.Refused(422, errors.UNREADABLE)
         return dict(action)
     try:
-        kept = {key: action[key] for key in KEYS[kind] if key in action or key not in OPTIONAL}
-        if not all(_is(kept[key], of) for key, of in TYPES.items() if kept.get(key) is not None):
+        kept = {key: action[key] for key in KEYS[kind] if key not in OPTIONAL or action.get(key) is not None}
+        if not all(_is(kept[key], of) for key, of in TYPES.items() if key in kept):
             raise TypeError(kind)
         if "orders" in kept:
             kept["orders"] = [_order(order) for order in kept["orders"]]
@@ -68,9 +73,11 @@ def canonical(action: Mapping[str, Any]) -> dict[str, Any]:
             kept["order"] = _order(kept["order"])
         if "modifies" in kept:
             kept["modifies"] = [{"oid": one["oid"], "order": _order(one["order"])} for one in kept["modifies"]]
+        for one in (kept, *kept.get("modifies", ())):
+            if "oid" in one and not (_is(one["oid"], int) or _is(one["oid"], str)):
+                raise TypeError("oid")
         if "cancels" in kept:
-            names = ("a", "o") if kept["type"] == "cancel" else ("asset", "cloid")
-            kept["cancels"] = [{name: one[name] for name in names} for one in kept["cancels"]]
+            kept["cancels"] = [_typed(one, CANCEL if kind == "cancel" else CANCEL_BY_CLOID) for one in kept["cancels"]]
         if "builder" in kept:
             kept["builder"] = {"b": kept["builder"]["b"].lower(), "f": kept["builder"]["f"]}
     except (KeyError, TypeError, AttributeError, InvalidOperation) as error:
@@ -80,18 +87,34 @@ def canonical(action: Mapping[str, Any]) -> dict[str, Any]:
 
 def _order(order: Mapping[str, Any]) -> dict[str, Any]:
     """One order; numbers without trailing zeros."""
-    kept = {key: order[key] for key in ORDER if key in order}
+    kept = {key: order[key] for key in ORDER if order.get(key) is not None}
+    _typed(order, {"a": int, "b": bool, "r": bool})
+    if not _is(kept.get("c", ""), str):
+        raise TypeError("c")
     kept["p"], kept["s"] = number_text(order["p"]), number_text(order["s"])
     if "trigger" in order["t"]:
         kept["t"] = {"trigger": {key: order["t"]["trigger"][key] for key in TRIGGER}}
     else:
-        kept["t"] = {"limit": {"tif": order["t"]["limit"]["tif"]}}
+        kept["t"] = {"limit": _typed(order["t"]["limit"], {"tif": str})}
     return kept
+
+
+def _typed(said: Mapping[str, Any], kinds: Mapping[str, type]) -> dict[str, Any]:
+    """Only these keys, in this order. Raises KeyError, TypeError for what is not there or of another type."""
+    for name, kind in kinds.items():
+        if not _is(said[name], kind):
+            raise TypeError(name)
+    return {name: said[name] for name in kinds}
 
 
 def _is(value: Any, kind: type) -> bool:
     """Whether a value is of a type; a bool is no number."""
     return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
+def _is_uint(value: Any) -> bool:
+    """Whether a value is a number of 64 bits without a sign."""
+    return _is(value, int) and 0 <= value < 1 << 64
 
 
 def number_text(text: Any) -> str:
@@ -107,17 +130,15 @@ def number_text(text: Any) -> str:
 
 def signer_of(body: Mapping[str, Any], action: Mapping[str, Any], mainnet: bool) -> str:
     """Who signed a request. Raises Refused(422) for one without a signature, ActionError for one that is nobody's."""
-    try:
-        said = body["signature"]
-        signed = SignedAction(
-            dict(action),
-            body["nonce"],
-            Signature(said["r"], said["s"], said["v"]),
-            _address(body.get("vaultAddress")),
-            body.get("expiresAfter"),
-        )
-    except (KeyError, TypeError) as error:
-        raise errors.Refused(422, errors.UNREADABLE) from error
+    said: Any = body.get("signature")
+    vault, expires = body.get("vaultAddress"), body.get("expiresAfter")
+    known = isinstance(said, Mapping) and all(_is(said.get(name), of) for name, of in SIGNATURE.items())
+    if not known or not (vault is None or _is(vault, str)) or not (expires is None or _is_uint(expires)):
+        raise errors.Refused(422, errors.UNREADABLE)
+    if not _is_uint(body["nonce"]):
+        raise errors.Refused(422, errors.UNREADABLE)
+    signature = Signature(said["r"], said["s"], said["v"])
+    signed = SignedAction(dict(action), body["nonce"], signature, _address(vault), expires)
     chain = Chain.MAINNET if mainnet else Chain.TESTNET
     try:
         recover = recover_user if action["type"] in USER_SIGNED else recover_l1
@@ -127,4 +148,7 @@ def signer_of(body: Mapping[str, Any], action: Mapping[str, Any], mainnet: bool)
 
 
 def _address(text: str | None) -> AccountAddress | None:
-    return None if text is None else AccountAddress(text.lower())
+    try:
+        return None if text is None else account_address(text)
+    except ValueError as error:
+        raise errors.Refused(422, errors.UNREADABLE) from error
