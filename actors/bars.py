@@ -138,10 +138,15 @@ class Bars:
     def _tick(self, at_ns: int) -> tuple[Bar, ...]:
         said: list[Bar] = []
         for symbol, bar in tuple(self.open.items()):
-            if at_ns >= bar.end_ns + GRACE_NS:
-                said += self._close_until(symbol, bar, at_ns - GRACE_NS)
+            grace_ns = self.grace_ns(symbol)
+            if at_ns >= bar.end_ns + grace_ns:
+                said += self._close_until(symbol, bar, at_ns - grace_ns)
         self.due_ns = min((bar.end_ns for bar in self.open.values()), default=at_ns) + GRACE_NS
         return tuple(said)
+
+    def grace_ns(self, symbol: str) -> int:
+        """How long after its end a bar of a symbol is waited for."""
+        return GRACE_NS
 
     def _start(self, symbol: str, start_ns: int, price: float) -> OpenBar:
         bar = self.open[symbol] = OpenBar(start_ns, start_ns + self.interval_ns, price)

@@ -1,6 +1,6 @@
 """Feed: carries a venue's books into the graph, with a verdict on each and on the age of every stream."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import ClassVar
 
 from actors.messages import BarHistory, BookRefused, StreamEnded, StreamState
@@ -87,15 +87,24 @@ class Feed:
     hears: ClassVar[tuple[Hears, ...]] = (Hears(ChildStarted),)
     says: ClassVar[tuple[type, ...]] = (Book, BookRefused, StreamState, BarHistory, StreamEnded)
 
-    def __init__(self, mind: FeedMind, venue: Venue, history: "History", *, trades: bool = False):
+    def __init__(
+        self,
+        mind: FeedMind,
+        venue: Venue,
+        history: "History",
+        *,
+        trades: bool = False,
+        given: Container[str] = (),
+    ):
         self.mind = mind
         self.venue = venue
         self.history = history
         self.trades = trades  # somebody hears them (a recording)
+        self.given = given  # symbols whose bars, past ones too, another source gives
 
     async def run(self, post: Post) -> None:
         """Carry."""
-        for symbol in self.mind.streams:
+        for symbol in [symbol for symbol in self.mind.streams if symbol not in self.given]:
             bars = await self.venue.history(symbol, self.history.interval_ns, self.history.bars)
             post.say(BarHistory(post.engine, symbol, tuple(bars)))
             await post.pause()  # a made history is seconds of work in all, and a stop must not wait for it

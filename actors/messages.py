@@ -50,6 +50,12 @@ class BarHistory(Struct, frozen=True):
     bars: tuple[Bar, ...]
 
 
+class BarGiven(Struct, frozen=True):
+    """A closed bar out of another source than the venue's books."""
+
+    bar: Bar
+
+
 class TierChanged(Struct, frozen=True, kw_only=True):
     """A symbol was measured at the start and got other thresholds of z than its category has unmeasured."""
 

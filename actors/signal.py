@@ -288,7 +288,7 @@ class Signal:
             obi_fresh=state.fresh and age_ns <= limits.obi_age_ms_max * NS_PER_MS,
             facade=touch.facade if touch else False,
             lots=state.lots if state.held else 0,
-            move=state.move(price),
+            move=state.move(state.own_price(price)),
             held_s=(now_ns - state.opened_ns) / NS_PER_S if state.held else nan,
             held_s_max=limits.time_stop_rth_s if rth else limits.time_stop_s,
         )

@@ -57,6 +57,7 @@ class SymbolState:
 
     def __init__(self, profile: Profile, instrument: Instrument, route: Route):
         self.instrument = instrument
+        self.given = any(instrument.symbol in names for names in profile.bars_given().values())
         self.route = route
         self.daily = profile.signal.daily
         self.interval_ns = profile.signal.bar_s * NS_PER_S
@@ -145,6 +146,13 @@ class SymbolState:
         self.opened_ns = changed.opened_ns
         if not self.held:
             self.clearing = None
+
+    def own_price(self, price: float) -> float:
+        """The price at the close of a bar; where the bar is another market's, the mid of the book, nan without one."""
+        if not self.given:
+            return price
+        touch = self.book()
+        return (touch.bid + touch.ask) * 0.5 if touch else nan
 
     def move(self, price: float) -> float:
         """How far a price is from the entry, as a share of it, in favour of the position; nan when flat."""

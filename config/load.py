@@ -128,6 +128,7 @@ def _check(profile: Profile, requested: EngineName, where: Where) -> None:
         "leverage": profile.leverage,
         "risk.symbol_caps_usd": profile.risk.symbol_caps_usd,
     }
+    by_symbol |= {f"bars.{source}": given for source, given in profile.bars.items()}
     for table, names in by_symbol.items():
         for symbol in names:
             check_symbols(f"{engine}.{table}", [symbol], engine, where([*table.split("."), symbol]))
@@ -170,6 +171,12 @@ def _quarrels(profile: Profile) -> Iterable[tuple[Sequence[str], object, str]]:
     if signal.obi_depth == 1 and signal.obi_theta == 0:
         right = "must be above 0 where obi_depth is 1: an empty or balanced quote would pass both sides"
         yield ["signal", "obi_theta"], signal.obi_theta, right
+    named = [symbol for names in profile.bars.values() for symbol in names]
+    if profile.bars and signal.daily:
+        yield ["bars"], ", ".join(profile.bars), "an engine whose window holds days cuts them from its own books"
+    for symbol in named:
+        if named.count(symbol) > 1:
+            yield ["bars"], symbol, "has bars of one source at most"
     if risk.reduce_off > risk.reduce_on:
         yield ["risk", "reduce_off"], risk.reduce_off, f"must be at most reduce_on ({risk.reduce_on})"
     largest = max([signal.notional_usd, *signal.notional_usd_by_class.values()])

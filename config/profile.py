@@ -148,6 +148,7 @@ class Profile(Declared):
     leverage: dict[str, PositiveInt] = Field(
         default_factory=dict
     )  # by symbol, over the universe's; the venue may cap it
+    bars: dict[str, dict[str, str]] = Field(default_factory=dict)  # source -> symbol -> its name there; else: our own
     shadow_symbols: tuple[str, ...] = ()  # of these: traded by an engine of their own, whose orders never leave
 
     @property
@@ -159,6 +160,11 @@ class Profile(Declared):
     def in_shadow(self) -> bool:
         """Whether its fills are simulated while others of the run trade for real."""
         return self.engine.endswith(SHADOW)
+
+    def bars_given(self) -> dict[str, dict[str, str]]:
+        """Of the symbols that are traded, those whose bars another source gives, as in `bars`."""
+        traded = {source: {s: n for s, n in names.items() if s in self.symbols} for source, names in self.bars.items()}
+        return {source: names for source, names in traded.items() if names}
 
     def category(self, symbol: str) -> str:
         """What the universe says a symbol is; empty where it says nothing."""

@@ -48,6 +48,7 @@ def profile_lines(profile: Profile) -> list[str]:
         f"venue {profile.venue}, {len(profile.symbols)} symbols: {' '.join(profile.symbols)}",
         f"bars of {signal.bar_s} s, z over {signal.window_bars}, trend over {signal.trend_bars}"
         f"{'' if signal.trend_gate else ' (gate off)'}, {'two-sided' if signal.allow_short else 'long only'}",
+        *(f"bars of {source}: {' '.join(names)}" for source, names in profile.bars_given().items()),
         f"imbalance over {signal.obi_depth} levels beyond {signal.obi_theta:g}, at most {signal.obi_age_ms_max} ms old",
         *tier_lines(profile),
         f"{signal.notional_usd} USD an entry, stop at {signal.stop_loss:.2%}, "

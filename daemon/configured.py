@@ -42,6 +42,8 @@ def configure(options: RunOptions) -> Configured:
 def _sides(profile: Profile, options: RunOptions) -> Iterable[tuple[EngineName, Profile]]:
     """An engine, and beside it what of it is in shadow; in modes that simulate every fill of it there is one side."""
     whole = options.mode in (Mode.SHADOW, Mode.REPLAY)
+    if options.mode in (Mode.SYNTHETIC, Mode.REPLAY):
+        profile = profile.model_copy(update={"bars": {}})  # a made or recorded market has no other source beside it
     return {profile.engine: profile}.items() if whole else split_shadow(profile).items()
 
 

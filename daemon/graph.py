@@ -6,7 +6,7 @@ looked.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -22,6 +22,7 @@ from actors.control import Control, Door
 from actors.executor import Executor, ExecutorMind
 from actors.feed import Feed, FeedMind, History, Stream
 from actors.gate import Gate
+from actors.given_bars import BarFeed, BarSource, GivenBars
 from actors.ledger import Ledger, LedgerMind
 from actors.macro_calendar import MacroCalendar
 from actors.maker_watchdog import MakerWatchdog
@@ -100,6 +101,7 @@ class EngineParts:
     instruments: Mapping[str, Instrument]
     venue: Venue
     streams: Mapping[str, Stream]  # by symbol; they outlive the feed
+    bar_sources: Mapping[str, BarSource] = field(default_factory=dict)  # by the names in profile.bars
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,25 +158,47 @@ def engine_children(parts: Parts, engine: str) -> tuple[ChildSpec, ...]:
     feed_says = (*Feed.says, Trade) if parts.record_market else Feed.says
     expires = venue.capabilities.expires
     told = Told(parts.known_ns)  # outlives the reconciler
+    names = {source: given for source, given in profile.bars_given().items() if source in part.bar_sources}
+    given = frozenset(symbol for symbols in names.values() for symbol in symbols)
+    bars = (
+        child("bars", GivenBars, lambda: MindBody(GivenBars(engine, profile.signal.bar_s, window, given)), engine)
+        if given
+        else child("bars", Bars, lambda: MindBody(Bars(engine, profile.signal.bar_s, window, days)), engine)
+    )
+    bar_feeds = [
+        child(
+            f"bars_of_{source}",
+            BarFeed,
+            partial(BarFeed, part.bar_sources[source], names[source], history),
+            engine,
+            restart=Restart.TRANSIENT,  # a source may end
+        )
+        for source in names
+    ]
     return (
         child("gate", Gate, lambda: MindBody(Gate(new_state(profile, instruments.values(), parts.calendar))), engine),
         child("executor", Executor, lambda: Executor(ExecutorMind(engine, orders, expires=expires), venue), engine),
         child("account", Account, lambda: Account(venue), engine),
         child("maker_watchdog", MakerWatchdog, lambda: MindBody(MakerWatchdog(profile, instruments)), engine),
         child("signal", Signal, lambda: MindBody(Signal(profile, instruments, intents, parts.calendar)), engine),
-        child("bars", Bars, lambda: MindBody(Bars(engine, profile.signal.bar_s, window, days)), engine),
+        bars,
         child("obi_pump", ObiPump, lambda: MindBody(ObiPump()), engine),
         child("reconciler", Reconciler, lambda: Reconciler(ReconcilerMind(engine), venue, told), engine),
         child(
             "feed",
             Feed,
             lambda: Feed(
-                FeedMind(engine, part.streams, profile.feed.stale_ms), venue, history, trades=parts.record_market
+                FeedMind(engine, part.streams, profile.feed.stale_ms),
+                venue,
+                history,
+                trades=parts.record_market,
+                given=given,
             ),
             engine,
             says=feed_says,
             restart=Restart.TRANSIENT,  # it ends when the data does
         ),
+        *bar_feeds,
     )
 
 

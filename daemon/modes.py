@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import replace
 
+from actors.given_bars import BarSource
 from actors.ledger import LedgerMind
 from config.errors import ConfigError
 from config.profile import EngineName, Profile
@@ -36,6 +37,17 @@ ADAPTERS: dict[str, Adapter] = {}
 """Real venues that this version speaks, by the name profiles call them; each brings its own folder in venues/."""
 
 
+BarSourceMaker = Callable[[Profile, Mapping[str, str], Clock], BarSource]
+
+BAR_SOURCES: dict[str, BarSourceMaker] = {}
+"""Sources of bars beside the venue, by the name profiles call them: made of a profile and its symbols' names there."""
+
+
+def bar_sources(profile: Profile, clock: Clock) -> dict[str, BarSource]:
+    """The sources that an engine's profile names."""
+    return {source: BAR_SOURCES[source](profile, names, clock) for source, names in profile.bars_given().items()}
+
+
 def session_calendar() -> SessionCalendar:
     """When US stocks trade, for the rules that ask."""
     known = load_sessions()
@@ -50,6 +62,11 @@ def refuse_missing(options: RunOptions, profiles: Mapping[EngineName, Profile]) 
         if profile.venue not in ADAPTERS:
             right = f"{engine} needs {profile.venue}, which this version does not speak yet; synthetic mode does run"
             raise ConfigError("--mode", right, options.mode.value)
+        for source in profile.bars_given():
+            if source not in BAR_SOURCES:
+                known = ", ".join(BAR_SOURCES) or "none yet"
+                right = f"this version has no bars of that source ({known}); without the table bars are the venue's own"
+                raise ConfigError(f"{engine}.bars.{source}", right)
 
 
 def real_venue(mode: Mode, profile: Profile, opening: LedgerMind, clock: Clock, seed: int) -> Venue:

@@ -190,6 +190,7 @@ class Session:
                 instruments=self.market.instruments[engine],
                 venue=self.market.venue(profile, clock),
                 streams=self.streams[engine],
+                bar_sources=modes.bar_sources(profile, clock),
             )
             for engine, profile in self.configured.profiles.items()
         }
