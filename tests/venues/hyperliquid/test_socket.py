@@ -11,6 +11,7 @@ from websockets.frames import Frame, Opcode
 from websockets.utils import accept_key
 
 from supervisor.clock import Clock
+from supervisor.wall import run_wall
 from tests.venues.hyperliquid.fake_venue import FakeVenue, book, fake_venue, raw_server, until
 from venues.hyperliquid.socket import NotConnected, Socket, SocketLimits, Why, socket_url
 from venues.venue import VenueUnreachable
@@ -313,3 +314,30 @@ async def test_a_half_open_socket_is_closed_in_time(venue):
     async with asyncio.timeout(2):
         await one.socket.close()
         assert await one.end() is Why.ASKED
+
+
+def test_all_of_it_on_the_loop_that_runs():
+    """The tests above are on asyncio's own loop; the daemon's is uvloop, whose transports are its own."""
+
+    async def main(clock: Clock) -> list[object]:
+        async with fake_venue() as venue:
+            one = await held(
+                venue, SocketLimits(frames_max=8, frame_bytes_max=100_000, close_s=0.2, ping_s=0.02, pong_s=0.3)
+            )
+            sent = [str(number) * 9000 for number in range(300)]
+            pushing = asyncio.ensure_future(venue.push(*sent))
+            await asyncio.sleep(0.1)
+            held_back = one.socket.wire is not None and one.socket.wire.reads_held
+            whole = await one.frames(300) == [frame.encode() for frame in sent]
+            await pushing
+            await until(lambda: one.socket.pings > 1)
+            await venue.push("x" * 100_001)
+            huge = await one.end()
+            other = await held(venue)
+            venue.sockets[-1].transport.abort()
+            cut = await other.end()
+            third = await held(venue)
+            await third.socket.close()
+            return [held_back, whole, huge, cut, await third.end()]
+
+    assert run_wall(main) == [True, True, Why.MISSPOKE, Why.ABORTED, Why.ASKED]
