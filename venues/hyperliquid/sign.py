@@ -75,8 +75,8 @@ class SignedAction(Struct, frozen=True, rename="camel"):
     action: Action
     nonce: int
     signature: Signature
-    vault_address: AccountAddress | None
-    expires_after: int | None  # ms
+    vault_address: AccountAddress | None = None  # posted as null, but others leave it out
+    expires_after: int | None = None  # ms
 
     def body(self) -> bytes:
         """The JSON to post."""
@@ -193,7 +193,7 @@ class Signer:
             raise ValueError(f"{kind} is not signed by its user; these are: {', '.join(USER_SIGNED)}")
         told = {**action, "signatureChainId": SIGNATURE_CHAIN_ID, "hyperliquidChain": self.chain.value}
         nonce = action["time" if "time" in action else "nonce"]
-        return SignedAction(told, nonce, self._sign(_user_digest(told, self.chain)), None, None)
+        return SignedAction(told, nonce, self._sign(_user_digest(told, self.chain)))
 
     def _sign(self, digest: bytes) -> Signature:
         signed = self._key.sign_recoverable(digest, hasher=None)

@@ -5,6 +5,7 @@ import json
 import pickle
 import traceback
 
+import ccxt
 import pytest
 from eth_account import Account
 from eth_account.messages import encode_typed_data
@@ -14,6 +15,7 @@ from eth_keys.datatypes import PrivateKey
 from hyperliquid.utils import signing as sdk
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.json import decode
 
 from tests.venues.hyperliquid.judge import KEY, VAULT, WIRE, Key, chains, expiries, keys, nonces, orders, vaults
 from venues.hyperliquid import actions
@@ -271,3 +273,25 @@ def test_a_body_has_the_sdks_keys_in_the_sdks_order():
 def test_warming_up_is_harmless_and_may_be_done_twice():
     warm_up()
     warm_up()
+
+
+ccxt_ms = st.integers(2**40, 2**44 - 1)
+"""Times since 2004: ccxt writes them with a fixed number of zeros before them."""
+
+
+@settings(max_examples=10, deadline=None)
+@given(orders(), ccxt_ms, st.none() | ccxt_ms, vaults)
+def test_signatures_equal_the_ones_of_ccxt(drawn, nonce, expires_ms, vault):
+    asset, order = drawn
+    action = actions.place([actions.order_wire(order, asset.id, asset.grid)])
+    other = ccxt.hyperliquid({"privateKey": KEY})
+    theirs = other.sign_l1_action(action, nonce, vault[2:] if vault else None, expires_ms)
+    mine = Signer(Key(KEY), Chain.MAINNET).l1(action, nonce, vault, expires_ms)
+    assert numbers(mine.signature) == numbers(theirs)
+
+
+def test_what_is_posted_may_leave_out_what_is_null():
+    signer = Signer(Key(KEY), Chain.TESTNET)
+    told = json.loads(signer.l1(ORDER, NONCE).body())
+    del told["vaultAddress"], told["expiresAfter"]
+    assert recover_l1(decode(json.dumps(told), type=SignedAction), Chain.TESTNET) == signer.address
