@@ -74,6 +74,10 @@ def test_a_gtc_takes_what_it_can_and_rests(desk):
     (row,) = desk.ask("openOrders")
     assert (row["oid"], row["sz"], row["origSz"]) == (oid, "2.0", "3.0") and "cloid" not in row
     assert desk.position("ETH")["szi"] == "1.0"
+    row = desk.ask("orderStatus", oid=oid)["order"]
+    assert (row["status"], row["order"]["sz"]) == ("open", "3.0")  # as it was when it was opened
+    desk.cancel(ETH, oid)
+    assert desk.ask("orderStatus", oid=oid)["order"]["order"]["sz"] == "2.0"
 
 
 def test_a_resting_order_is_filled_as_maker_at_its_own_price(desk):
@@ -161,7 +165,8 @@ def test_a_reduce_only_order_shrinks_with_the_position_and_ends_with_it(desk):
     assert desk.ask("frontendOpenOrders")[0]["sz"] == "0.4"
     desk.heard.clear()
     desk.order(ETH, "sell", "1999", "0.4", "Ioc")
-    assert desk.ask("orderStatus", oid=oid)["order"]["status"] == "reduceOnlyCanceled"
+    row = desk.ask("orderStatus", oid=oid)["order"]
+    assert (row["status"], row["order"]["sz"], row["order"]["origSz"]) == ("reduceOnlyCanceled", "0.4", "2.0")
     (rows,) = statuses(desk)
     assert (oid, "reduceOnlyCanceled") in rows and "filled" in [status for _, status in rows]
     assert all("nonUserCancel" not in told for told in desk.told("user"))

@@ -85,7 +85,7 @@ class Account:
         """What of an order may still be filled: of a reduce-only order no more than the position."""
         if not order.reduce_only or order.status != OPEN:
             return order.left
-        position = self.house(order.asset).lots(order.asset.name) * -order.side.sign
+        position = self.house(order.asset).booked_lots(order.asset.name) * -order.side.sign
         return max(0, min(order.left, position))
 
     # --- orders -------------------------------------------------------------------------------------------------------
@@ -141,6 +141,9 @@ class Account:
 
     def _filled(self, fill: Fill, now_ns: int) -> None:
         order = self.orders[int(fill.order_id)]
+        for other in self.live.values():
+            if other.reduce_only and other.asset is order.asset:
+                other.shrunk = self.shown(other)
         booked = self.house(order.asset).book(fill)
         order.left -= fill.lots
         self.volume += fill.ticks * order.asset.tick * fill.lots * order.asset.lot
@@ -176,8 +179,8 @@ class Account:
     def _tell(self, order: Order, status: str, now_ns: int) -> None:
         """An order is now this, and its owner hears it."""
         at_ms = now_ns // NS_PER_MS
-        shown = self.shown(order)
-        order.end(status, at_ms)
+        shown = order.shrunk if status == "reduceOnlyCanceled" else self.shown(order)
+        order.turn(status, shown, at_ms)
         if status != OPEN:
             self.live.pop(order.oid, None)
         self._news.updates.append(order.update(shown, status, at_ms))

@@ -149,6 +149,10 @@ class Clearinghouse:
         """A signed position."""
         return self.engine.account.lots(name)
 
+    def booked_lots(self, name: str) -> int:
+        """The position as far as its fills are booked, while they are being booked."""
+        return self._plain.lots(name)
+
     def held(self) -> list[Asset]:
         """Assets in which there is a position, in the order of the dex."""
         holdings = self.engine.account.holdings

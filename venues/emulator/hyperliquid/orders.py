@@ -55,6 +55,8 @@ class Order(Struct):
     placed_ms: int
     left: int
     hash: str  # of the action that placed it
+    stated: int  # what could be filled when its status changed last
+    shrunk: int = 0  # of a reduce-only order: what could be filled before the position's last fill
     status: str = OPEN
     status_ms: int = 0
 
@@ -77,8 +79,10 @@ class Order(Struct):
             reduce_only=self.reduce_only,
         )
 
-    def end(self, status: str, at_ms: int) -> None:
-        """What became of it."""
+    def turn(self, status: str, shown: int, at_ms: int) -> None:
+        """What became of it, and what could still be filled then."""
+        if status != self.status:
+            self.stated = shown
         self.status, self.status_ms = status, at_ms
 
     def _head(self, left: int) -> dict[str, Any]:
@@ -121,6 +125,9 @@ class Order(Struct):
             order["reduceOnly"] = True
         return {"order": order, "status": status, "statusTimestamp": at_ms}
 
-    def status_row(self, shown: int) -> dict[str, Any]:
-        """As historicalOrders and orderStatus have it."""
-        return {"order": self.full(shown), "status": self.status, "statusTimestamp": self.status_ms}
+    def status_row(self) -> dict[str, Any]:
+        """As historicalOrders and orderStatus have it: sz is that of the last change of status, not what is left now.
+
+        So a partial fill does not show there (hyperliquid-python-sdk issue 141); openOrders has what is left.
+        """
+        return {"order": self.full(self.stated), "status": self.status, "statusTimestamp": self.status_ms}

@@ -121,6 +121,7 @@ class Placing:
             cloid=draft.cloid,
             placed_ms=now_ns // NS_PER_MS,
             left=draft.lots,
+            stated=draft.lots,
             hash=tx_hash,
         )
         refusal = self._refusal(account, draft, now_ns)

@@ -226,12 +226,12 @@ class Questions:
         order = account.find(key) if account else None
         if account is None or order is None:
             return {"status": "unknownOid"}
-        return {"status": "order", "order": order.status_row(account.shown(order))}
+        return {"status": "order", "order": order.status_row()}
 
     def _historical(self, body: Body, now_ns: int) -> Any:
         account = self._account(body)
-        orders = islice(reversed(account.orders.values()), PAGE) if account else ()
-        return [order.status_row(account.shown(order)) for order in orders] if account else []
+        orders = reversed(account.orders.values()) if account else ()
+        return [order.status_row() for order in islice(orders, PAGE)]
 
     def _fills(self, body: Body, now_ns: int) -> Any:
         account = self._account(body)
