@@ -19,6 +19,7 @@ from tests.venues.hyperliquid.judge import (
     expiries,
     nonces,
     orders,
+    texts,
     vaults,
 )
 from venues.hyperliquid import actions
@@ -85,7 +86,7 @@ def test_cancels_by_our_name(monkeypatch, drawn, said):
 
 
 @patched
-@given(drawn=drawn_signing, said=st.lists(st.tuples(targets | st.text(), orders()), min_size=1, max_size=3))
+@given(drawn=drawn_signing, said=st.lists(st.tuples(targets | texts, orders()), min_size=1, max_size=3))
 def test_modifies(monkeypatch, drawn, said):
     named = [(target if isinstance(target, int) else actions.cloid(target), each) for target, each in said]
     asked = [
@@ -152,7 +153,7 @@ def test_a_single_modify_has_its_own_type_and_places_always_only_when_told():
     assert list(actions.batch_modify([(5, order)], always=True).items())[-1] == ("a", True)
 
 
-@given(st.text(), st.text())
+@given(texts, texts)
 def test_our_names_become_128_bits_that_follow_from_them(one, other):
     name = actions.cloid(one)
     assert Cloid.from_str(name).to_raw() == name == name.lower()

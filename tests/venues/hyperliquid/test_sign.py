@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.json import decode
 
-from tests.venues.hyperliquid.judge import KEY, VAULT, WIRE, Key, chains, expiries, keys, nonces, orders, vaults
+from tests.venues.hyperliquid.judge import KEY, VAULT, WIRE, Key, chains, expiries, keys, nonces, orders, texts, vaults
 from venues.hyperliquid import actions
 from venues.hyperliquid.sign import (
     Chain,
@@ -40,8 +40,8 @@ ORDER = {
     "grouping": "na",
 }
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=20) | st.dictionaries(st.text(), inner, max_size=20),
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | texts,
+    lambda inner: st.lists(inner, max_size=20) | st.dictionaries(texts, inner, max_size=20),
     max_leaves=30,
 )
 
@@ -118,7 +118,7 @@ def test_signatures_equal_the_sdks_and_tell_who_signed(key, drawn, nonce, vault,
 
 
 @settings(max_examples=60)
-@given(st.dictionaries(st.text(), json_values, max_size=5), nonces, vaults, expiries)
+@given(st.dictionaries(texts, json_values, max_size=5), nonces, vaults, expiries)
 def test_any_action_hashes_as_the_sdk_hashes_it(action, nonce, vault, expires_ms):
     assert action_hash(action, nonce, vault, expires_ms) == sdk.action_hash(action, vault, nonce, expires_ms)
 
@@ -155,7 +155,7 @@ def test_transfers_are_signed_as_the_sdk_signs_them(key, chain, amount_minor, to
 
 
 @settings(max_examples=20)
-@given(keys, chains, st.text(), nonces)
+@given(keys, chains, texts, nonces)
 def test_moves_between_dexs_are_recovered_from_the_sdks_signature(key, chain, token, nonce):
     names = ("destination", "sourceDex", "destinationDex", "amount", "fromSubAccount")
     action = {"type": "sendAsset", **dict.fromkeys(names, "spot"), "token": token, "nonce": nonce}
