@@ -116,7 +116,7 @@ class StreamVenue:
 
 
 def in_its_own_time(frame: bytes, _: int) -> Any:
-    """The decoder, with a frame's own time as that of its arrival: a burst of three seconds is over in less than one."""
+    """The decoder, with a frame's own time as that of its arrival: a burst of three seconds takes less than one."""
     heard = decode(frame, EPOCH_NS)
     return Book(heard.symbol, heard.at_ns, heard.at_ns, heard.bids, heard.asks) if type(heard) is Book else heard
 
