@@ -35,6 +35,8 @@ Mode = Literal["live", "paper", "shadow", "synthetic", "replay"]
 PREFIX = "OBID_"
 CONFIRMATION = "yes-real-money"
 """What OBID_LIVE has to say before live mode starts: two switches in two places can't be thrown by one mistake."""
+PLAY = "yes-play-money"
+"""What it may say instead where no money can be lost: on Hyperliquid's testnet, whose signatures mainnet refuses."""
 SYSTEMD_DIRECTORY = "CREDENTIALS_DIRECTORY"
 """Where systemd puts what LoadCredential names."""
 ENV_FILE = Path(".env")
@@ -61,6 +63,10 @@ class Settings(BaseSettings):
     alpaca_trading_mode: Literal["paper", "live"] = Field(
         default="paper", validation_alias=AliasChoices("OBID_ALPACA_TRADING_MODE", "ALPACA_TRADING_MODE")
     )
+    hyperliquid_chain: Literal["mainnet", "testnet"] | None = None  # whose signatures; mainnet where no URL is given
+    hyperliquid_url: str = ""  # where it is; empty: the chain's own address
+    hyperliquid_fast_books: bool = True  # 5 levels ten times as often, beside the 20
+    hyperliquid_poll: tuple[str, ...] = ()  # symbols whose books are asked for as well, within what orders leave
     hyperliquid_agent_key: SecretStr | None = None  # of an agent wallet, which can trade and not withdraw
     hyperliquid_master_address: str | None = None  # the account that the agent trades for
     alpaca_paper_key_id: SecretStr | None = None
@@ -136,6 +142,7 @@ def load_settings(
         field = str(error.errors(include_url=False, include_input=False)[0]["loc"][0])
         raise explain(error, Settings, "", lambda path: _origin(field, cli, env_file, tables))
     check_formats(settings)
+    check_hyperliquid(settings)
     for engine in engines:
         check_mode(settings, engine)
     return settings
@@ -202,7 +209,8 @@ def check_formats(settings: Settings) -> None:
 def check_mode(settings: Settings, engine: EngineName) -> None:
     """Refuse a mode whose second switch is open, or whose credentials are missing."""
     mode = settings.mode
-    if mode == "live" and settings.live != CONFIRMATION:
+    play = settings.live == PLAY and engine == "perps" and settings.hyperliquid_chain == "testnet"
+    if mode == "live" and settings.live != CONFIRMATION and not play:
         raise ConfigError("mode", f"real money needs the second switch too: {PREFIX}LIVE={CONFIRMATION}", mode)
     if mode == "paper" and engine == "perps":
         raise ConfigError("mode", "Hyperliquid has no paper account; use shadow: its book, no orders sent", mode)
@@ -213,6 +221,17 @@ def check_mode(settings: Settings, engine: EngineName) -> None:
         if getattr(settings, name) is None:
             right = f"is missing, and {engine} in {mode} mode needs it: set {PREFIX}{name.upper()}"
             raise ConfigError(name, f"{right}, or put it in a file of that name in the credentials directory")
+
+
+def check_hyperliquid(settings: Settings) -> None:
+    """Refuse a URL without a chain, which nothing but a guess would tell, and one in clear text that can cost money."""
+    url, chain = settings.hyperliquid_url, settings.hyperliquid_chain
+    if url and chain is None:
+        right = "is missing: say mainnet or testnet, whose signatures the venue at hyperliquid_url takes"
+        raise ConfigError("hyperliquid_chain", right)
+    if url and not url.startswith(("https://", "http://") if chain == "testnet" else "https://"):
+        right = "must begin with https://; http:// is for emulators, with hyperliquid_chain = testnet"
+        raise ConfigError("hyperliquid_url", right, url)
 
 
 def _check_tables(tables: Sequence[Layer]) -> None:

@@ -9,6 +9,7 @@ import msgspec
 import typer
 from msgspec import Struct
 
+from config.settings import PLAY
 from config.universe import load_universe
 from daemon import options
 from daemon.errors import BadInput, Failed
@@ -178,19 +179,33 @@ def shown(asked: Asked, port: int, *, as_json: bool) -> str:
     first = asked.accounts[0]
     if as_json:
         accounts = [{"address": one.address, "usd": one.usd, "agents": one.agents} for one in asked.accounts]
-        told = {"url": url, "seed": asked.seed, "accounts": accounts, "throw_away_key": asked.key}
+        config = "\n".join(snippet(url, first.address, asked.symbols))
+        told = {"url": url, "seed": asked.seed, "accounts": accounts, "throw_away_key": asked.key, "config": config}
         return msgspec.json.encode(told).decode()  # one line: a script reads it while this runs on
     lines = [f"hyperliquid, emulated: {url}  ws{url.removeprefix('http')}/ws"]
     pace = "stepped by POST /emulator/advance" if asked.speed is None else f"{asked.speed:g}x"
     lines.append(f"{len(asked.symbols)} symbols, seed {asked.seed}, time {pace}, {len(asked.faults)} rules of faults")
     lines += [f"account {one.address}: {next(iter(one.usd.values()))} USD on each dex" for one in asked.accounts]
     key = asked.key or "the key of that account, or of its agent"
-    lines += [
-        "for a daemon:",
-        f'  in emulator.toml   [daemon]\n                     hyperliquid_url = "{url}"',
-        f"  in its environment OBID_HYPERLIQUID_MASTER_ADDRESS={first.address}",
-        f"                     OBID_HYPERLIQUID_AGENT_KEY={key}",
-    ]
+    lines += ["for a daemon, emulator.toml:", "", *snippet(url, first.address, asked.symbols)]
+    lines += ["", f"and in its environment OBID_HYPERLIQUID_AGENT_KEY={key}"]
     if asked.key:
         lines.append("  (a throw-away key: whoever knows the seed has it)")
+    lines.append(f"then: obid run --mode live --engine {ENGINE} --config emulator.toml")
     return "\n".join(lines)
+
+
+def snippet(url: str, address: str, symbols: Sequence[str]) -> list[str]:
+    """The configuration of a daemon that trades here: no money is at stake, and it says so itself."""
+    names = ", ".join(f'"{symbol}"' for symbol in symbols)
+    return [
+        "[daemon]",
+        f'hyperliquid_url = "{url}"',
+        'hyperliquid_chain = "testnet"',
+        f'hyperliquid_master_address = "{address}"',
+        f'live = "{PLAY}"',
+        f"[{ENGINE}]",
+        f"symbols = [{names}]",
+        f"[{ENGINE}.live.macro]",
+        'when_degraded = "trade"',
+    ]

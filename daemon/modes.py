@@ -1,6 +1,8 @@
 """Modes: which venue stands behind the graph. The graph itself is the same in all of them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -9,6 +11,7 @@ from actors.ledger import LedgerMind
 from config.errors import ConfigError
 from config.profile import EngineName, Profile
 from config.sessions import load_sessions
+from config.settings import Settings
 from config.universe import load_universe
 from daemon.markets import instrument_of, model_of
 from daemon.options import Mode, RunOptions
@@ -31,9 +34,34 @@ SYNTHETIC_START_NS = 1_767_571_200_000_000_000
 REAL = (Mode.LIVE, Mode.PAPER, Mode.SHADOW)
 """Modes whose books come from a real venue."""
 
-Adapter = Callable[[Profile, Clock], Venue]
 
-ADAPTERS: dict[str, Adapter] = {}
+class Real(NamedTuple):
+    """What a real venue is made of beside a profile and a clock."""
+
+    settings: Settings
+    opening: LedgerMind
+    data_dir: Path
+    trades: bool  # else its market alone is wanted: shadow
+    seed: int
+
+
+def hyperliquid(profile: Profile, clock: Clock, real: Real) -> Venue:
+    """Hyperliquid; its libraries are loaded only where it is spoken to."""
+    from daemon import hyperliquid as speaker
+
+    settings, opening, data_dir, trades, seed = real
+    return speaker.adapter_of(profile, settings, opening, clock, data_dir, trades=trades, seed=seed)
+
+
+def prepare(profiles: Mapping[EngineName, Profile]) -> None:
+    """Load what real venues need, before a loop runs that it would hold up."""
+    if any(profile.venue == "hyperliquid" for profile in profiles.values()):
+        from daemon import hyperliquid as speaker
+
+        speaker.prepare()
+
+
+ADAPTERS: dict[str, Callable[[Profile, Clock, Real], Venue]] = {"hyperliquid": hyperliquid}
 """Real venues that this version speaks, by the name profiles call them; each brings its own folder in venues/."""
 
 
@@ -69,13 +97,14 @@ def refuse_missing(options: RunOptions, profiles: Mapping[EngineName, Profile]) 
                 raise ConfigError(f"{engine}.bars.{source}", right)
 
 
-def real_venue(mode: Mode, profile: Profile, opening: LedgerMind, clock: Clock, seed: int) -> Venue:
+def real_venue(mode: Mode, profile: Profile, clock: Clock, real: Real) -> Venue:
     """An engine's venue in live, paper and shadow; orders of an engine or a run in shadow never leave the machine."""
-    venue = ADAPTERS[profile.venue](profile, clock)
-    if mode is not Mode.SHADOW and not profile.in_shadow:
+    trades = mode is not Mode.SHADOW and not profile.in_shadow
+    venue = ADAPTERS[profile.venue](profile, clock, real._replace(trades=trades))
+    if trades:
         return venue
-    engine = matching_engine(profile, universe(profile), opening)
-    return ShadowVenue(venue, engine, latency_of(profile, seed), clock)
+    engine = matching_engine(profile, universe(profile), real.opening)
+    return ShadowVenue(venue, engine, latency_of(profile, real.seed), clock)
 
 
 def universe(profile: Profile) -> dict[str, Instrument]:

@@ -42,14 +42,20 @@ def run(options: RunOptions) -> int:
         if options.mode is Mode.SYNTHETIC:
             epoch_ns = max(modes.SYNTHETIC_START_NS if options.virtual else epoch_ns, next_minute(opening.last_ns))
         source = modes.synthetic_source(options.seed, modes.session_calendar(), options.scenarios)
+        real = None
+        if options.mode in modes.REAL:
+            modes.prepare(configured.profiles)
+            real = modes.Real(configured.settings, opening, options.data_dir, trades=True, seed=options.seed)
 
         def venue(profile: Profile, clock: Clock) -> Venue:
-            if options.mode in modes.REAL:
-                return modes.real_venue(options.mode, profile, opening, clock, options.seed)
+            if real is not None:
+                return modes.real_venue(options.mode, profile, clock, real)
             known = instruments[profile.engine]
             return modes.simulated_venue(profile, known, source(profile, epoch_ns), opening, clock, options.seed)
 
-        return live(Session(options, configured, lock, opening, Market(instruments, venue)), epoch_ns)
+        return live(
+            Session(options, configured, lock, opening, Market(instruments, venue, opens=real is not None)), epoch_ns
+        )
 
 
 def replay(options: RunOptions) -> int:

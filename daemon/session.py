@@ -5,11 +5,12 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from importlib.metadata import version
-from typing import TextIO
+from typing import Protocol, TextIO, runtime_checkable
 
 from actors.feed import Stream
 from actors.ledger import LedgerMind, written
 from actors.messages import Mark, RunStarted, SectorCounts
+from config.errors import ConfigError
 from config.macro import load_macro_calendar
 from config.profile import EngineName, Profile
 from daemon import ending, graph, modes
@@ -17,24 +18,27 @@ from daemon.board import Board
 from daemon.configured import Configured
 from daemon.control_socket import ControlSocket
 from daemon.digest import Digest
+from daemon.errors import Failed
 from daemon.lock import DataDirLock
 from daemon.logs import Log, event_of, open_log
 from daemon.operate import Operator, SocketDoor, WaitingDoor
-from daemon.options import JOURNAL_NAME, RunOptions
+from daemon.options import JOURNAL_NAME, Mode, RunOptions
 from daemon.out import Out
 from daemon.picture import Picture
 from daemon.sinks import Ends, Only
 from daemon.summary import summary_json, summary_text
 from daemon.view import View, open_view
+from risk.ledger.postings import Deposit
 from supervisor.clock import Clock
 from supervisor.journal import Journal
 from supervisor.program import Program
 from supervisor.supervisor import House
-from supervisor.wall import on_signals
+from supervisor.wall import now_ns, on_signals
 from venues.damage import Damage
 from venues.market import Bar, Instrument
 from venues.recording import RecordingWriter
-from venues.venue import Venue
+from venues.shadow import ShadowVenue
+from venues.venue import Venue, VenueMisspoke, VenueUnreachable
 
 VIRTUAL_VIEW_S = 600.0
 """In virtual time the view shows the present this often, by its own clock: a few pictures a second."""
@@ -59,8 +63,11 @@ class Market:
         instruments: Mapping[EngineName, Mapping[str, Instrument]],
         venue: Callable[[Profile, Clock], Venue],
         damages: Sequence[Damage] = (),
+        *,
+        opens: bool = False,
     ):
         self.instruments = instruments
+        self.opens = opens  # venues are asked what can be traded there; else it is known
         self.venue = venue
         self.damages = damages  # rows of a recording that could not be played; grows as it is read
 
@@ -82,9 +89,12 @@ class Session:
         self.opening = opening
         self.market = market
         self.number = len(opening.runs) + 1
-        self.run_id = f"{options.mode}-{options.seed}-{self.number}"
+        self.run_id = run_id(options, self.number)
         self.journal = options.data_dir / JOURNAL_NAME
-        self.streams = {e: {s: Stream() for s in known} for e, known in market.instruments.items()}
+        self.instruments = market.instruments
+        self.profiles = configured.profiles
+        self.venues: dict[EngineName, Venue] = {}
+        self.streams: dict[EngineName, dict[str, Stream]] = {}
 
     async def live(self, clock: Clock) -> int:
         """From wiring to summary; returns the exit code."""
@@ -96,6 +106,8 @@ class Session:
             return await self._live(clock, log)
 
     async def _live(self, clock: Clock, log: Log) -> int:
+        await self._open(clock, log)
+        self.streams.update({e: {s: Stream() for s in known} for e, known in self.instruments.items()})
         started = self._note_start(clock)
         befalls = {"scenarios": [one.text for one in self.options.scenarios]} if self.options.scenarios else {}
         log.info(
@@ -120,7 +132,7 @@ class Session:
             journal=self.journal,
             run_id=self.run_id,
             known_ns=self.opening.last_ns or started.at_ns,
-            deposits=modes.deposits(self.options.mode, self.configured.profiles, started.at_ns),
+            deposits=(*modes.deposits(self.options.mode, self.profiles, started.at_ns), *self._found(started.at_ns)),
             sinks=(
                 board,
                 Only(set(graph.TOLD) - QUIET, log.log_message, log.flush),
@@ -154,6 +166,48 @@ class Session:
         say(sys.stderr, [f"obid: {wrong}" for wrong in [*self._damages(), *wrongs]])
         return EXIT_WRONG if wrongs or result.gave_up else EXIT_OK
 
+    async def _open(self, clock: Clock, log: Log) -> None:
+        """Make the venues; ask real ones what can be traded there. Raises ConfigError, Failed."""
+        self.venues = {engine: self.market.venue(profile, clock) for engine, profile in self.profiles.items()}
+        if not self.market.opens:
+            return
+        for venue in self.venues.values():
+            real = venue.real if isinstance(venue, ShadowVenue) else venue
+            if isinstance(real, Tells):
+                real.tell = lambda text: log.warning("venue_says", what=text)
+        try:
+            opened = {engine: await venue.open() for engine, venue in self.venues.items()}
+        except (VenueUnreachable, VenueMisspoke) as error:
+            await self._close_venues()
+            raise Failed(f"the venue could not be opened: {error}. Nothing was started") from error
+        except ConfigError:
+            await self._close_venues()
+            raise
+        self.instruments = {
+            engine: {
+                **{
+                    symbol: self.market.instruments[engine][symbol]
+                    for symbol in self.opening.books.positions.get(engine, {})
+                },
+                **{one.symbol: one for one in known},
+            }
+            for engine, known in opened.items()
+        }
+        self.profiles = {
+            engine: profile.model_copy(update={"symbols": tuple(self.instruments[engine])})
+            for engine, profile in self.profiles.items()
+        }
+
+    def _found(self, at_ns: int) -> Iterable[Deposit]:
+        """The money that real accounts open with; booked once for each data directory."""
+        for engine, venue in self.venues.items():
+            if isinstance(venue, Funded) and venue.cash_minor is not None:
+                yield Deposit(engine, "opening", venue.cash_minor, at_ns)
+
+    async def _close_venues(self) -> None:
+        for venue in self.venues.values():
+            await venue.close()
+
     def _note_start(self, clock: Clock) -> RunStarted:
         """The first record of the run."""
         started = RunStarted(
@@ -163,7 +217,7 @@ class Session:
             seed=self.options.seed,
             version=version("obid"),
             engines=tuple(self.configured.profiles),
-            instruments=tuple(one for known in self.market.instruments.values() for one in known.values()),
+            instruments=tuple(one for known in self.instruments.values() for one in known.values()),
             at_ns=clock.now_ns(),
         )
         with closing(Journal.open(self.journal)) as journal:
@@ -180,19 +234,19 @@ class Session:
         """Where the market is kept, if it is."""
         if not self.options.record:
             return None
-        every = [one for known in self.market.instruments.values() for one in known.values()]
+        every = [one for known in self.instruments.values() for one in known.values()]
         return RecordingWriter(self.options.data_dir / RECORDINGS / self.run_id, every)
 
     def _engines(self, clock: Clock) -> dict[str, graph.EngineParts]:
         return {
             engine: graph.EngineParts(
                 profile=profile,
-                instruments=self.market.instruments[engine],
-                venue=self.market.venue(profile, clock),
+                instruments=self.instruments[engine],
+                venue=self.venues[engine],
                 streams=self.streams[engine],
                 bar_sources=modes.bar_sources(profile, clock),
             )
-            for engine, profile in self.configured.profiles.items()
+            for engine, profile in self.profiles.items()
         }
 
     def _arm(self, clock: Clock, program: Program, log: Log) -> None:
@@ -225,6 +279,29 @@ class Session:
 
         program.beside(show)
         return view
+
+
+@runtime_checkable
+class Tells(Protocol):
+    """A venue that has things to say which a person should know."""
+
+    tell: Callable[[str], None]
+
+
+@runtime_checkable
+class Funded(Protocol):
+    """A venue with an account that held money before anybody looked."""
+
+    cash_minor: int | None
+
+
+def run_id(options: RunOptions, number: int) -> str:
+    """The name of a run, from which its order ids follow: the same again, but where orders leave the machine.
+
+    A real venue remembers every id for ever, whatever data directory it came from.
+    """
+    name = f"{options.mode}-{options.seed}-{number}"
+    return f"{name}-{now_ns():x}" if options.mode in (Mode.LIVE, Mode.PAPER) else name
 
 
 def say(stream: TextIO, lines: Iterable[str]) -> None:

@@ -57,11 +57,6 @@ BANNED = {  # what to do instead -> what not to touch outside the seam
 INSTEAD = {name: instead for instead, names in BANNED.items() for name in names.split()}
 ALLOWED: dict[str, set[str]] = {}  # file -> names it may use outside the seam, with the reason in a comment
 AHEAD = {
-    # The adapter's, which comes next:
-    *(f"venues/hyperliquid/{part}.py" for part in ("answers", "budget", "meta", "nonce", "paging", "sign")),
-    "venues/hyperliquid/rest.py",  # the same
-    "venues/hyperliquid/streams.py",  # the same; read by benchmarks/
-    "venues/hyperliquid/wire.py",  # read by benchmarks/ until the adapter it belongs to is there
     "venues/aleatoric/canonical/normalise.py",  # the normalize door's, HTTP and MCP
     "venues/aleatoric/canonical/tables.py",  # the artifacts', for captures out of foreign input
     "venues/aleatoric/dialects/alpaca.py",  # spoken by benchmarks/ and tests until a loopback venue speaks it

@@ -46,7 +46,7 @@ def config(tmp_path):
 def test_decisions_of_a_symbol_stand_on_the_bars_of_its_source(config, tmp_path, monkeypatch):
     source = modes.synthetic_source(7, modes.session_calendar())
 
-    def adapter(profile, clock):
+    def adapter(profile, clock, _):
         engine = modes.matching_engine(profile, modes.universe(profile), modes.LedgerMind())
         market = source(profile, clock.now_ns())
         return SimulatedVenue("real", market, engine, modes.latency_of(profile, 7), clock)
@@ -69,7 +69,7 @@ def test_decisions_of_a_symbol_stand_on_the_bars_of_its_source(config, tmp_path,
 
 
 def test_a_source_that_this_version_lacks_is_one_line(config, monkeypatch, tmp_path):
-    monkeypatch.setitem(modes.ADAPTERS, "hyperliquid", lambda profile, clock: None)
+    monkeypatch.setitem(modes.ADAPTERS, "hyperliquid", lambda profile, clock, real: None)
     result = obid("run", "--mode", "shadow", "--config", config, "--data-dir", tmp_path / "data", code=2)
     (line,) = result.stderr.splitlines()
     assert line.startswith("obid: perps.bars.alpaca: this version has no bars of that source")

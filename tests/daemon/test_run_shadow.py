@@ -70,11 +70,11 @@ def test_in_live_mode_no_order_of_a_symbol_in_shadow_reaches_the_real_venue(conf
     sent: list = []
     source = modes.synthetic_source(7, modes.session_calendar())
 
-    def adapter(profile, clock):
+    def adapter(profile, clock, _):
         engine = modes.matching_engine(profile, modes.universe(profile), modes.LedgerMind())
-        real = Real("real", source(profile, clock.now_ns()), engine, modes.latency_of(profile, 7), clock)
-        real.sent = sent
-        return real
+        stand_in = Real("real", source(profile, clock.now_ns()), engine, modes.latency_of(profile, 7), clock)
+        stand_in.sent = sent
+        return stand_in
 
     monkeypatch.setitem(modes.ADAPTERS, "hyperliquid", adapter)
     opening = modes.deposits  # a real venue says what the account holds; this one holds what a made one opens with

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from daemon.lock import DataDirLock
+from daemon.modes import ADAPTERS
 from daemon.options import JOURNAL_NAME
 from tests.daemon.runs import capture, hold, obid
 
@@ -81,6 +82,7 @@ def test_live_with_both_switches_and_keys_ends_at_the_missing_adapter(tmp_path, 
     monkeypatch.setenv("OBID_LIVE", "yes-real-money")
     monkeypatch.setenv("OBID_HYPERLIQUID_AGENT_KEY", "0x" + "ab" * 32)
     monkeypatch.setenv("OBID_HYPERLIQUID_MASTER_ADDRESS", "0x" + "cd" * 20)
+    monkeypatch.delitem(ADAPTERS, "hyperliquid")
     line = refused(tmp_path / "data", "--mode", "live")
     assert line.startswith("obid: --mode = 'live': perps needs hyperliquid, which this version does not speak yet")
 

@@ -1,0 +1,92 @@
+"""Hyperliquid as the daemon runs it: settings, the ledger's memory and the machine's limits become an adapter."""
+
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+from actors.ledger import LedgerMind
+from config.errors import ConfigError
+from config.profile import Profile
+from config.settings import Settings
+from config.universe import load_universe
+from supervisor.clock import Clock
+from venues.hyperliquid.adapter import Hyperliquid, Key, Shared, Wanted
+from venues.hyperliquid.budget import RequestBudget
+from venues.hyperliquid.orders import Restored
+from venues.hyperliquid.reconnect import Limits
+from venues.hyperliquid.rest import Rest, rest_url
+from venues.hyperliquid.sign import Chain, Signer, account_address, warm_up
+
+URLS = {Chain.MAINNET: "https://api.hyperliquid.xyz", Chain.TESTNET: "https://api.hyperliquid-testnet.xyz"}
+"""The venue's public addresses (docs, "API")."""
+
+CHAINS = {"mainnet": Chain.MAINNET, "testnet": Chain.TESTNET}
+FOLDER = "hyperliquid"
+"""What the adapter keeps in the data directory: floors of nonces."""
+
+_shared: WeakKeyDictionary[Clock, Shared] = WeakKeyDictionary()
+"""One for each run: engines in live and in shadow share the machine's address, so they share its limits."""
+
+
+def prepare() -> None:
+    """What takes long the first time, before a loop runs."""
+    warm_up()
+
+
+def chain_of(settings: Settings) -> Chain:
+    """The chain; without a URL it is the venue's own mainnet unless testnet is said."""
+    return CHAINS[settings.hyperliquid_chain or "mainnet"]
+
+
+def url_of(settings: Settings) -> str:
+    """Where the venue is. Raises ConfigError."""
+    try:
+        return rest_url(settings.hyperliquid_url or URLS[chain_of(settings)])
+    except ValueError as error:
+        raise ConfigError("hyperliquid_url", str(error)) from error
+
+
+def shared_of(clock: Clock, url: str) -> Shared:
+    """What all adapters of a run share."""
+    if clock not in _shared:
+        _shared[clock] = Shared(Rest(url), RequestBudget(), Limits())
+    return _shared[clock]
+
+
+def adapter_of(
+    profile: Profile, settings: Settings, opening: LedgerMind, clock: Clock, data_dir: Path, *, trades: bool, seed: int
+) -> Hyperliquid:
+    """The adapter of an engine; one that trades has the key, one for shadow knows no account."""
+    known, url = load_universe(profile.universe), url_of(settings)
+    wanted = Wanted(
+        engine=profile.engine,
+        facts=tuple(known[symbol] for symbol in profile.symbols),
+        leverage=dict(profile.leverage),
+        held=tuple(opening.books.positions.get(profile.engine, {})),
+        known=restored(profile.engine, opening),
+        known_ns=opening.last_ns or clock.now_ns(),
+        fast=settings.hyperliquid_fast_books,
+        poll=settings.hyperliquid_poll,
+    )
+    key = key_of(settings, data_dir) if trades else None
+    return Hyperliquid(url, wanted, shared_of(clock, url), clock, key, seed)
+
+
+def key_of(settings: Settings, data_dir: Path) -> Key:
+    """Who signs. Raises ConfigError for a key that is none."""
+    secret, account = settings.hyperliquid_agent_key, settings.hyperliquid_master_address
+    assert secret is not None, "check_mode asks for it"
+    assert account is not None, "the same"
+    try:
+        signer = Signer(secret, chain_of(settings))
+    except ValueError as error:
+        raise ConfigError("hyperliquid_agent_key", str(error)) from None
+    return Key(signer, account_address(account), data_dir / FOLDER)
+
+
+def restored(engine: str, opening: LedgerMind) -> tuple[Restored, ...]:
+    """The orders that the ledger knows of an engine, in the order in which they were planned."""
+    return tuple(
+        Restored(order.request, order.lots_filled, order.fill_ids, order.over)
+        for order in opening.orders.values()
+        if order.request.engine == engine
+    )

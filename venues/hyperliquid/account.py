@@ -1,0 +1,352 @@
+"""The account stream: three channels of the venue as one sequence of what happened to our orders and our money.
+
+Fills come from userFills, where each subscription begins with a snapshot that holds what was made while nobody
+listened: what is older than the ledger's knowledge and nobody's order is passed by, the rest is told once by its id,
+nothing is skipped. orderUpdates has no snapshot: after each gap the orders that may have moved are asked for, and the
+fills and funding of the gap too. An order's end is told after its fills: the venue's sizes say only that some are still
+owed, and those that do not come by themselves are asked for.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any
+
+from msgspec import Struct
+
+from supervisor.beside import Beside
+from supervisor.clock import NS_PER_MS, NS_PER_S, Clock
+from venues.hyperliquid import info
+from venues.hyperliquid.account_wire import (
+    Fate,
+    Liquidation,
+    OrderUpdate,
+    OrderUpdates,
+    UserFill,
+    UserFills,
+    UserFunding,
+    UserFundings,
+)
+from venues.hyperliquid.actions import cloid
+from venues.hyperliquid.asking import Asker
+from venues.hyperliquid.orders import Orders, Tracked, Translator
+from venues.hyperliquid.paging import FillPages
+from venues.hyperliquid.streams import Streams
+from venues.hyperliquid.subscriptions import Damaged, Gap, Lost, Quarantine
+from venues.market import (
+    MINOR_PER_USD,
+    Accepted,
+    AccountEvent,
+    Cancelled,
+    CancelRefused,
+    Fill,
+    FundingPaid,
+    Rejected,
+    TimeInForce,
+)
+from venues.venue import VenueMisspoke, VenueUnreachable
+
+OVERLAP_NS = 60 * NS_PER_S
+"""What is asked for after a gap begins so long before it: the venue's clock is not ours, and fills may repeat."""
+
+AHEAD_MS = 60_000
+"""Fills are asked for up to so far ahead: the venue's clock may be ahead of ours."""
+
+OWED_NS = 3 * NS_PER_S // 2
+"""An order that ended waits so long for its fills to come by themselves; they are usually in the next frame."""
+
+MEND_S, MEND_S_MAX = 0.25, 8.0
+"""Between looks at what is missing; twice as long after each failure to ask."""
+
+TOLD_MAX = 20_000
+"""Ids of what was told, twice what the venue tells again."""
+
+FILLS, ORDERS, EVENTS = "userFills", "orderUpdates", "userEvents"
+
+
+class Owed(Struct):
+    """An order that ended and whose fills have not all come."""
+
+    update: OrderUpdate
+    due_ns: int  # then they are asked for
+
+
+class AccountFeed:
+    """What the account's channels say, in order, for one listener at a time; a new one hears what the last did not."""
+
+    def __init__(
+        self,
+        streams: Streams,
+        asker: Asker,
+        translator: Translator,
+        user: str,
+        floor_ns: int,
+        tell: Callable[[str], None],
+    ):
+        self.streams = streams
+        self.asker = asker
+        self.translator = translator
+        self.user = user
+        self.floor_ns = floor_ns - OVERLAP_NS
+        self.tell = tell
+        self.cancel: Callable[[str, str], Any] | None = None  # takes out an order that may fill too much
+        self.events: deque[AccountEvent] = deque()
+        self.gaps: dict[str, int] = {EVENTS: floor_ns}  # channel -> since when; funding has no snapshot at the start
+        self.owed: dict[str, Owed] = {}
+        self.excess: dict[str, Tracked] = {}
+        self.strays = 0  # fills of what is not traded here, and those older than the ledger
+        self._told: dict[str, None] = {}
+        self._stirred = asyncio.Event()
+        self._beside = Beside(asker.clock)
+        self._closed = False
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
+        return self.asker.clock
+
+    @property
+    def orders(self) -> Orders:
+        """Our orders."""
+        return self.translator.orders
+
+    async def iterate(self) -> AsyncIterator[AccountEvent]:
+        """Every event; one counts as heard when the next is asked for."""
+        before, self._beside = self._beside, Beside(self.clock)
+        beside = self._beside
+        await before.stop()
+        beside.start(self._listen(), "hyperliquid account")
+        beside.start(self._mend(), "hyperliquid account's gaps")
+        self._stirred.set()
+        try:
+            while not self._closed:
+                while self.events:
+                    yield self.events[0]
+                    self.events.popleft()
+                if not self._closed:
+                    await beside.wait()
+        finally:
+            await beside.stop()
+
+    async def close(self) -> None:
+        """End it."""
+        self._closed = True
+        self._beside.wake()
+        await self._beside.stop()
+        await self.streams.close()
+
+    # --- hearing ------------------------------------------------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        async for batch in self.streams.batches():
+            for heard in batch:
+                self.hear(heard)
+            self._beside.wake()
+
+    def hear(self, heard: Any) -> None:
+        """One frame, or what befell a socket."""
+        match heard:
+            case UserFills(fills=fills):
+                self.hear_fills(fills)
+            case OrderUpdates(updates=updates):
+                for update in updates:
+                    self.hear_update(update)
+            case UserFundings(fundings=fundings):
+                for funding in fundings:
+                    self.hear_funding(funding)
+            case Gap(channel=channel, since_ns=since_ns):
+                self.gaps[channel] = min(since_ns, self.gaps.get(channel, since_ns))
+                self._stirred.set()
+            case Lost() | Damaged() | Quarantine():
+                self.tell(said_of(heard))
+            case Liquidation(liquidated_user=user):
+                self.tell(f"a liquidation of {user}: {heard.notional_usd} USD")
+
+    def hear_fills(self, rows: Iterable[UserFill]) -> None:
+        """Fills in any order, told before or not; oldest first to whoever listens."""
+        for row in sorted(rows, key=lambda row: row.time_ms):
+            translated = self.translator.fill(row)
+            if translated is None or (translated[1] is None and row.at_ns < self.floor_ns):
+                self.strays += 1
+                continue
+            fill, tracked = translated
+            if self._first(f"fill {fill.id}"):
+                self.events.append(fill)
+                self.asker.budget.address.traded(float(row.price * row.size))
+            if tracked is not None:
+                self.moved(tracked)
+
+    def moved(self, tracked: Tracked) -> None:
+        """An order has fills: one that ended may owe none now, one in its place may fill too much."""
+        owed = self.owed.get(tracked.request.id)
+        if owed is not None and tracked.own_lots >= self._lots_shown(owed.update):
+            self._end(tracked, owed.update)
+        for later in self.orders.chain(tracked):
+            if later.lots_over and later.answered and not later.over:
+                self.too_much(later)
+
+    def too_much(self, tracked: Tracked) -> None:
+        """An order that may fill more than its chain wants: its replace raced a fill."""
+        self.excess[tracked.request.id] = tracked
+        self._stirred.set()
+
+    def hear_update(self, update: OrderUpdate) -> None:
+        """A status of an order; those that are not ours are told by their fills alone."""
+        tracked = self.orders.named(update.order.cloid)
+        if tracked is None or tracked.over:
+            return
+        order = tracked.request
+        match update.fate:
+            case Fate.OPEN:
+                if not tracked.announced:
+                    tracked.announced = True
+                    self.events.append(Accepted(order.engine, order.id, order.symbol, update.at_ns))
+            case Fate.OVER:
+                if tracked.own_lots >= self._lots_shown(update):
+                    self._end(tracked, update)
+                elif order.id not in self.owed:
+                    self.owed[order.id] = Owed(update, self.clock.now_ns() + OWED_NS)
+                    self._stirred.set()
+            case Fate.REJECTED:
+                self.orders.end(tracked)
+                self.events.append(Rejected(order.engine, order.id, order.symbol, update.status, update.at_ns))
+            case Fate.UNCLEAR:
+                self.tell(f"order {order.id} is {update.status!r}, which means nothing here")
+
+    def _lots_shown(self, update: OrderUpdate) -> int:
+        """How many lots the venue's sizes make it seem filled: a reason to wait for fills, never a count of them."""
+        order = update.order
+        instrument = self.translator.instruments.get(order.coin)
+        if instrument is None or order.size is None:
+            return 0
+        if update.status == "filled":
+            return instrument.lots(order.size)
+        return 0 if order.reduce_only else instrument.lots(order.size - order.size_left)
+
+    def _end(self, tracked: Tracked, update: OrderUpdate) -> None:
+        """Tell the end of an order, with what its fills add up to; of one that is filled they have told it."""
+        order = tracked.request
+        self.owed.pop(order.id, None)
+        self.orders.end(tracked)
+        if tracked.lots_filled < order.lots:
+            reason = why_over(tracked, update.status)
+            self.events.append(
+                Cancelled(order.engine, order.id, order.symbol, tracked.lots_filled, reason, update.at_ns)
+            )
+
+    def hear_funding(self, funding: UserFunding) -> None:
+        """Funding of a position of ours."""
+        name = f"funding-{funding.coin}-{funding.time_ms}"
+        if funding.coin not in self.translator.instruments or funding.at_ns < self.floor_ns or not self._first(name):
+            return
+        amount = round(funding.usd * MINOR_PER_USD)
+        engine = self.translator.engine
+        self.events.append(FundingPaid(engine, name, funding.coin, amount, funding.rate, funding.at_ns))
+
+    def _first(self, name: str) -> bool:
+        if name in self._told:
+            return False
+        self._told[name] = None
+        if len(self._told) > TOLD_MAX:
+            del self._told[next(iter(self._told))]
+        return True
+
+    # --- what is missing ----------------------------------------------------------------------------------------------
+
+    async def _mend(self) -> None:
+        """Ask for what was missed, until it is there."""
+        failures = 0
+        while True:
+            await self._stirred.wait()
+            self._stirred.clear()
+            while self.gaps or self.owed or self.excess:
+                try:
+                    await self.mend()
+                    failures = 0
+                except (VenueUnreachable, VenueMisspoke) as error:
+                    failures += 1
+                    self.tell(f"what was missed is still missing: {type(error).__name__}: {error}")
+                self._beside.wake()
+                await self.clock.sleep(min(MEND_S * 2**failures, MEND_S_MAX))
+
+    async def mend(self) -> None:
+        """Ask once. Raises VenueUnreachable and VenueMisspoke; what is still missing stays noted."""
+        gaps = dict(self.gaps)
+        if FILLS in gaps:
+            self.hear_fills(await self.rows(gaps[FILLS] - OVERLAP_NS))
+        if EVENTS in gaps:
+            since_ms = (gaps[EVENTS] - OVERLAP_NS) // NS_PER_MS
+            for funding in await self.asker.ask(info.user_funding(self.user, since_ms)):
+                self.hear_funding(funding)
+        if ORDERS in gaps:
+            for tracked in self.orders.alive():
+                await self._look_up(tracked)
+        self.gaps = {channel: since for channel, since in self.gaps.items() if gaps.get(channel) != since}
+        await self._collect()
+        for order_id, tracked in list(self.excess.items()):
+            del self.excess[order_id]
+            if not tracked.over and self.cancel is not None:
+                verdict = await self.cancel(tracked.request.symbol, order_id)
+                if not isinstance(verdict, CancelRefused):
+                    self.events.append(verdict)
+
+    async def _look_up(self, tracked: Tracked) -> None:
+        found = await self.asker.ask(info.order_status(self.user, cloid(tracked.request.id)))
+        if found is not None:  # else it is not there yet or never was: the fence decides, not we
+            self.hear_update(found)
+
+    async def _collect(self) -> None:
+        """Ask for the fills of orders that ended and did not tell them in time, then tell their ends."""
+        now_ns = self.clock.now_ns()
+        due = {order_id: owed for order_id, owed in self.owed.items() if owed.due_ns <= now_ns}
+        if not due:
+            return
+        since_ms = min(owed.update.order.time_ms for owed in due.values())
+        self.hear_fills(await self.rows(since_ms * NS_PER_MS - OVERLAP_NS))
+        for order_id, owed in due.items():
+            tracked = self.orders.get(order_id)
+            if order_id in self.owed and tracked is not None:
+                self._end(tracked, owed.update)
+
+    async def rows(self, since_ns: int) -> tuple[UserFill, ...]:
+        """Every fill since a time, oldest first. Raises VenueUnreachable and VenueMisspoke."""
+        end_ms = self.clock.now_ns() // NS_PER_MS + AHEAD_MS
+        pages = FillPages(max(1, since_ns // NS_PER_MS), end_ms)
+        while window := pages.window:
+            page = await self.asker.ask(info.user_fills_by_time(self.user, window.start_ms, window.end_ms))
+            pages.hear(page)
+        if pages.doubtful_ms:
+            self.tell(f"fills may be missing in the milliseconds {sorted(pages.doubtful_ms)}")
+        return pages.fills
+
+    def fills(self, rows: Iterable[UserFill]) -> list[Fill]:
+        """Rows that somebody asked for, as fills of ours; the stream tells them by itself."""
+        told = []
+        for row in rows:
+            if (translated := self.translator.fill(row)) is not None:
+                fill, tracked = translated
+                told.append(fill)
+                if tracked is not None:
+                    self.moved(tracked)
+        self._beside.wake()
+        return told
+
+
+def why_over(tracked: Tracked, status: str) -> str:
+    """Why an order ended, in the words of venues.market where it has some, else the venue's."""
+    if status != "canceled":
+        return status
+    if tracked.successor:
+        return "replaced"
+    return "ioc" if tracked.request.time_in_force is TimeInForce.IOC and not tracked.cancel_asked else "asked"
+
+
+def said_of(event: Lost | Damaged | Quarantine) -> str:
+    """What befell a line, for the log."""
+    match event:
+        case Lost(line, channels, ended):
+            return f"{line} ({', '.join(channels)}) ended: {ended.why} {ended.code} {ended.text}"
+        case Damaged(line, text):
+            return f"{line}: {text}"
+        case Quarantine(line, subscription, reason):
+            return f"{line}: {subscription.channel} {subscription.symbol} is given up: {reason}"

@@ -1,0 +1,306 @@
+"""Hyperliquid as a Venue: one account, or its market alone where orders are simulated (shadow).
+
+Everything real is in the parts: meta and keys in opening, books in quotes, the account in account, orders in trading,
+questions and limits in asking. Here they are put together and asked what the Venue protocol asks.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from config.universe import SymbolFacts
+from supervisor.clock import NS_PER_MS, NS_PER_S, Clock
+from venues.hyperliquid import info
+from venues.hyperliquid.account import AccountFeed
+from venues.hyperliquid.account_wire import Fate, OrderUpdate
+from venues.hyperliquid.account_wire import Order as WireOrder
+from venues.hyperliquid.actions import cloid
+from venues.hyperliquid.asking import Asker
+from venues.hyperliquid.budget import RequestBudget
+from venues.hyperliquid.info import INTERVALS_MS, ClearinghouseState
+from venues.hyperliquid.line import ACCOUNT, BOOKS, FAST_BOOKS, LineSpec
+from venues.hyperliquid.nonce_file import NonceFile
+from venues.hyperliquid.opening import Listed, cash_of, facts_for, listed, refresh_limit, set_leverages, vault_of
+from venues.hyperliquid.orders import BY_NUMBER, Orders, Restored, Tracked, Translator
+from venues.hyperliquid.quotes import Quotes
+from venues.hyperliquid.reconnect import Limits
+from venues.hyperliquid.rest import Rest
+from venues.hyperliquid.sign import AccountAddress, Signer
+from venues.hyperliquid.streams import Streams
+from venues.hyperliquid.subscriptions import Subscription, books, fast_books
+from venues.hyperliquid.subscriptions import account as account_channels
+from venues.hyperliquid.trading import Desk
+from venues.market import (
+    Accepted,
+    AccountEvent,
+    Bar,
+    Cancelled,
+    CancelRefused,
+    Fill,
+    Instrument,
+    MarketEvent,
+    OpenOrder,
+    OrderRequest,
+    Rejected,
+    VenuePosition,
+)
+from venues.venue import Capabilities, VenueMisspoke
+
+KEPT_FROM_HISTORY = 150
+"""Weight that the preseed leaves: a look of the reconciler, which opens the gate, comes to about that much."""
+
+LIMIT_NS = 600 * NS_PER_S
+"""Between questions how many requests the address has left; fills are counted here meanwhile."""
+
+Tell = Callable[[str], None]
+
+
+def nobody(text: str) -> None:
+    """Where nothing is told."""
+
+
+class Shared(Struct, frozen=True):
+    """What all adapters on one machine must share, because the venue counts by IP address."""
+
+    rest: Rest
+    budget: RequestBudget
+    sockets: Limits
+
+
+class Key(Struct, frozen=True):
+    """Who signs, for whom, and where the floor of the nonces is kept."""
+
+    signer: Signer
+    account: AccountAddress
+    folder: Path
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """What an engine wants of the venue, and what it knows already."""
+
+    engine: str
+    facts: tuple[SymbolFacts, ...]
+    leverage: dict[str, int]
+    held: Collection[str] = ()  # names of which the ledger has a position
+    known: Iterable[Restored] = ()  # orders of earlier runs
+    known_ns: int = 0  # what happened before is booked
+    fast: bool = True  # the 5-level push beside the 20-level one
+    poll: tuple[str, ...] = ()  # symbols whose books are asked for, too
+
+
+class Hyperliquid:
+    """The Venue protocol. Without a key it is a market alone, and everything else raises."""
+
+    def __init__(
+        self, base_url: str, wanted: Wanted, shared: Shared, clock: Clock, key: Key | None = None, seed: int = 0
+    ):
+        self.name = "hyperliquid"
+        self.capabilities = Capabilities(replace=True, expires=True, simulated=False)
+        self.base_url = base_url
+        self.wanted = wanted
+        self.shared = shared
+        self.clock = clock
+        self.key = key
+        self.seed = seed
+        self.tell: Tell = nobody  # what a person should know; the daemon logs it
+        self.asker = Asker(shared.rest, shared.budget, clock)
+        self.orders = Orders(wanted.known)
+        self.instruments: dict[str, Instrument] = {}
+        self.traded: tuple[str, ...] = ()  # symbols whose market is listened to
+        self.dexs: tuple[str, ...] = ()
+        self._desk: Desk | None = None
+        self._feed: AccountFeed | None = None
+        self._quotes: Quotes | None = None
+        self.cash_minor: int | None = None  # the account's money at the opening, its open profit left out
+        self._limit_ns = 0  # when the address's limit was asked for last
+
+    # --- opening ------------------------------------------------------------------------------------------------------
+
+    async def open(self) -> Sequence[Instrument]:
+        """Ask what is listed, who may sign and what the limits are; set leverages. Raises ConfigError."""
+        facts = facts_for(self.wanted.facts, self.wanted.engine, self.wanted.leverage)
+        found = await listed(self.asker, facts, self.wanted.held, self._say)
+        every = (*found.universe.instruments, *found.held)
+        self.instruments = {one.symbol: one for one in every}
+        self.traded = tuple(one.symbol for one in found.universe.instruments)
+        self.dexs = found.dexs
+        if self.key is not None:
+            await self._open_account(self.key, found)
+        self._quotes = self._make_quotes()
+        return every
+
+    async def _open_account(self, key: Key, found: Listed) -> None:
+        account, signer = key.account, key.signer
+        vault = await vault_of(self.asker, signer.address, account, self._say)
+        await self._refresh_limit(account)
+        fees = await self.asker.ask(info.user_fees(account))
+        self._say(f"fees of {account}: maker {fees.user_add_rate}, taker {fees.user_cross_rate} of the notional")
+        nonces = NonceFile(key.folder, signer.address, self.clock)
+        self._desk = desk = Desk(self.asker, signer, nonces, self.orders, found.universe.assets, vault=vault)
+        line = LineSpec(name=f"{self.wanted.engine} account", subscriptions=account_channels(account), limits=ACCOUNT)
+        translator = Translator(self.wanted.engine, self.instruments, self.orders)
+        self._feed = AccountFeed(
+            self._streams([line], ()), self.asker, translator, account, self.wanted.known_ns, self._say
+        )
+        self._feed.cancel = self.cancel
+        desk.excess = self._feed.too_much
+        states = await self._states(account)
+        self.cash_minor = sum(map(cash_of, states))
+        await set_leverages(desk, found.universe, states, self._say)
+
+    def _make_quotes(self) -> Quotes:
+        name = self.wanted.engine
+        trades = tuple(Subscription("trades", symbol) for symbol in self.traded)
+        lines = [LineSpec(name=f"{name} books", subscriptions=(*books(self.traded), *trades), limits=BOOKS)]
+        if self.wanted.fast:
+            lines.append(LineSpec(name=f"{name} fast", subscriptions=fast_books(self.traded), limits=FAST_BOOKS))
+        poll = [symbol for symbol in self.wanted.poll if symbol in self.traded]
+        return Quotes(self._streams(lines, self.traded), self.asker, self.traded, self._say, poll=poll)
+
+    def _streams(self, lines: Sequence[LineSpec], known: Collection[str]) -> Streams:
+        shared = self.shared.sockets
+        return Streams(self.base_url, lines, self.clock, known=known, limits=shared, seed=self.seed)
+
+    def _say(self, text: str) -> None:
+        self.tell(text)
+
+    # --- streams ------------------------------------------------------------------------------------------------------
+
+    async def market(self) -> AsyncIterator[Sequence[MarketEvent]]:
+        """Books and trades in batches; never ends by itself."""
+        assert self._quotes is not None, "open() comes first"
+        async for batch in self._quotes.iterate():
+            yield batch
+
+    async def account(self) -> AsyncIterator[AccountEvent]:
+        """What happens to our orders and our money."""
+        async for event in self._account().iterate():
+            yield event
+
+    # --- orders -------------------------------------------------------------------------------------------------------
+
+    async def submit(self, order: OrderRequest) -> Accepted | Rejected:
+        """Send an order and wait for the verdict."""
+        return await self._orders().submit(order)
+
+    async def cancel(self, symbol: str, order_id: str) -> Cancelled | CancelRefused:
+        """Cancel a resting order and wait for the verdict."""
+        return await self._orders().cancel(self.wanted.engine, symbol, order_id)
+
+    async def replace(self, order: OrderRequest) -> Accepted | Rejected | CancelRefused:
+        """Put an order in the place of another one; the verdict is about the new one."""
+        return await self._orders().replace(order)
+
+    # --- questions ----------------------------------------------------------------------------------------------------
+
+    async def open_orders(self) -> Sequence[OpenOrder]:
+        """Every order that rests now on the dexs that are traded; orders that wait for a trigger are not ours."""
+        user = self._user()
+        asks = (self.asker.ask(info.frontend_open_orders(user, dex)) for dex in self.dexs)
+        rows = [row for rows in await asyncio.gather(*asks) for row in rows]
+        return [self._open_order(row) for row in rows if row.coin in self.instruments and not row.is_trigger]
+
+    async def positions(self) -> Sequence[VenuePosition]:
+        """Every position that is not flat, on every dex that is traded."""
+        user = self._user()
+        desk, now_ns = self._orders(), self.clock.now_ns()
+        if desk.limited or now_ns - self._limit_ns > LIMIT_NS:
+            await self._refresh_limit(user)
+        held = []
+        for state in await self._states(user):
+            for row in state.asset_positions:
+                instrument = self.instruments.get(row.position.coin)
+                if instrument is None or not row.position.size:
+                    continue
+                if row.position.entry_px is None:
+                    raise VenueMisspoke(f"a position of {row.position.size} {row.position.coin} has no entry price")
+                entry = float(row.position.entry_px / instrument.tick)
+                held.append(VenuePosition(instrument.symbol, instrument.lots(row.position.size), entry))
+        return held
+
+    async def fills(self, since_ns: int) -> Sequence[Fill]:
+        """Every fill at or after a time, oldest first."""
+        feed = self._account()
+        return [fill for fill in feed.fills(await feed.rows(since_ns)) if fill.at_ns >= since_ns]
+
+    async def find(self, symbol: str, order_id: str) -> OpenOrder | Cancelled | Rejected | None:
+        """What became of an order; None: the venue does not know it."""
+        number = order_id.removeprefix(BY_NUMBER)
+        name = cloid(order_id) if number == order_id else int(number)
+        found = await self.asker.ask(info.order_status(self._user(), name))
+        if found is None:
+            return None
+        if found.fate is Fate.OPEN:
+            return self._open_order(found.order)
+        if found.fate is Fate.REJECTED:
+            return Rejected(self.wanted.engine, order_id, symbol, found.status, found.at_ns)
+        if found.fate is Fate.UNCLEAR:
+            raise VenueMisspoke(f"order {order_id} is {found.status!r}, which means nothing here")
+        return await self._over(found, symbol, order_id)
+
+    async def history(self, symbol: str, interval_ns: int, bars: int) -> Sequence[Bar]:
+        """The last closed candles, oldest first; none of an interval that the venue does not have."""
+        names = {length * NS_PER_MS: name for name, length in INTERVALS_MS.items()}
+        name = names.get(interval_ns)
+        if name is None or symbol not in self.traded or bars <= 0:
+            return ()
+        now_ns = self.clock.now_ns()
+        start_ms = (now_ns // interval_ns - bars) * interval_ns // NS_PER_MS
+        ask = info.candle_snapshot(symbol, name, start_ms, now_ns // NS_PER_MS)
+        candles = await self.asker.ask(ask, kept=KEPT_FROM_HISTORY)
+        closed = [candle.bar for candle in candles if candle.bar.end_ns <= now_ns]
+        return closed[-bars:]
+
+    async def close(self) -> None:
+        """Let go of every socket."""
+        if self._feed is not None:
+            await self._feed.close()
+        if self._quotes is not None:
+            await self._quotes.streams.close()
+        await self.shared.rest.close()
+
+    # --- small things -------------------------------------------------------------------------------------------------
+
+    async def _states(self, user: AccountAddress) -> list[ClearinghouseState]:
+        """The account on each dex; one that does not answer makes the whole question fail."""
+        asks = (self.asker.ask(info.clearinghouse_state(user, dex)) for dex in self.dexs)
+        return list(await asyncio.gather(*asks))
+
+    async def _refresh_limit(self, user: AccountAddress) -> None:
+        await refresh_limit(self.asker, user)
+        self._limit_ns = self.clock.now_ns()
+        if self._desk is not None:
+            self._desk.limited = False
+
+    async def _over(self, found: OrderUpdate, symbol: str, order_id: str) -> Cancelled:
+        """The end of an order, with lots from its fills, which are asked for first."""
+        feed = self._account()
+        told = feed.fills(await feed.rows(found.order.time_ms * NS_PER_MS))
+        tracked = self.orders.get(order_id)
+        filled = tracked.lots_filled if tracked else sum(fill.lots for fill in told if fill.order_id == order_id)
+        return Cancelled(self.wanted.engine, order_id, symbol, filled, found.status, found.at_ns)
+
+    def _open_order(self, row: WireOrder) -> OpenOrder:
+        instrument = self.instruments[row.coin]
+        tracked: Tracked | None = self.orders.named(row.cloid)
+        ticks = instrument.ticks(row.price)
+        if tracked is not None:
+            request = tracked.request
+            return OpenOrder(request.id, row.coin, row.side, request.lots, tracked.lots_filled, ticks)
+        size = row.size if row.size is not None else row.size_left
+        lots, left = instrument.lots(size), instrument.lots(row.size_left)
+        return OpenOrder(f"{BY_NUMBER}{row.oid}", row.coin, row.side, lots, lots - left, ticks)
+
+    def _user(self) -> AccountAddress:
+        assert self.key is not None, "a market alone has no account"
+        return self.key.account
+
+    def _orders(self) -> Desk:
+        assert self._desk is not None, "open() with a key comes first"
+        return self._desk
+
+    def _account(self) -> AccountFeed:
+        assert self._feed is not None, "open() with a key comes first"
+        return self._feed

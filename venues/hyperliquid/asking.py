@@ -1,0 +1,97 @@
+"""Questions to /info and actions to /exchange, each within the limits: wait for room, send once, settle what it cost.
+
+The only place where the budget meets the wire. Questions wait for room as long as their caller does; an action waits a
+moment, because an order that is late is another order: what finds no room in time was not sent, and that is proof.
+"""
+
+from typing import TypeVar
+
+import msgspec
+
+from supervisor.clock import NS_PER_S, Clock
+from venues.hyperliquid.answers import Done, Meaning, RateLimited, Refused, Verdict, read_response
+from venues.hyperliquid.budget import Need, RequestBudget, Urgency
+from venues.hyperliquid.info import Ask
+from venues.hyperliquid.rest import NotAnswered, Rest
+from venues.hyperliquid.sign import SignedAction
+
+A = TypeVar("A")
+
+ROOM_WAIT_NS = 2 * NS_PER_S
+"""An action waits so long for room; prices are another's by then."""
+
+NOT_SENT = "not sent"
+"""How the reason of a refusal begins that is ours: the venue never saw it."""
+
+KNOWN_DONE = (Done(),)
+
+
+class Asker:
+    """One machine's voice: a client, the limits of its address, a clock."""
+
+    def __init__(self, rest: Rest, budget: RequestBudget, clock: Clock):
+        self.rest = rest
+        self.budget = budget
+        self.clock = clock
+
+    async def ask(self, ask: Ask[A], urgency: Urgency = Urgency.RECONCILE, kept: int = 0) -> A:
+        """Ask a question once there is room for it, and for `kept` more. Raises VenueUnreachable, VenueMisspoke."""
+        await self._room(Need(urgency, ask.weight_max + kept))
+        spent = self.budget.spend(Need(urgency, ask.weight_max), self.clock.now_ns())
+        weight = ask.weight_max
+        try:
+            answer = await self.rest.info(
+                msgspec.json.encode(ask.body), lambda body: ask.read(body, self.clock.now_ns())
+            )
+            weight = ask.weight(answer)
+            return answer
+        except RateLimited:
+            self.budget.refused(self.clock.now_ns())
+            raise
+        finally:
+            if spent is not None:
+                self.budget.settle(spent, weight, self.clock.now_ns())
+
+    async def _room(self, need: Need) -> None:
+        while True:
+            now_ns = self.clock.now_ns()
+            at_ns = self.budget.earliest_ns(need, now_ns)
+            assert at_ns is not None, "a question takes nothing of the address"
+            if at_ns <= now_ns:
+                return
+            await self.clock.sleep_until(at_ns)
+
+    async def room_to_act(self, need: Need) -> Refused | None:
+        """Wait a moment for room; the refusal if there is none."""
+        until_ns = self.clock.now_ns() + ROOM_WAIT_NS
+        while True:
+            now_ns = self.clock.now_ns()
+            at_ns = self.budget.earliest_ns(need, now_ns)
+            if at_ns is None:
+                return Refused(f"{NOT_SENT}: the address has used up its requests", Meaning.LIMITED)
+            if at_ns <= now_ns:
+                return None
+            if at_ns > until_ns:
+                wait_s = (at_ns - now_ns) / NS_PER_S
+                return Refused(f"{NOT_SENT}: no room for it within the limits for {wait_s:.0f} s", Meaning.LIMITED)
+            await self.clock.sleep_until(at_ns)
+
+    async def act(self, signed: SignedAction, asked: int, need: Need) -> tuple[Verdict, ...]:
+        """Send a signed action for which there is room, once. Raises VenueUnreachable, VenueMisspoke: it may be done.
+
+        What was provably not sent is a refusal.
+        """
+        spent = self.budget.spend(need, self.clock.now_ns())
+        try:
+            answer = await self.rest.exchange(signed.body())
+        except RateLimited:
+            self.budget.refused(self.clock.now_ns())
+            raise
+        except NotAnswered as error:
+            if error.sent:
+                raise
+            return (Refused(f"{NOT_SENT}: {error}", Meaning.REFUSED),) * max(asked, 1)
+        finally:
+            if spent is not None:
+                self.budget.settle(spent, need.weight, self.clock.now_ns())
+        return read_response(answer.status, answer.body, asked)

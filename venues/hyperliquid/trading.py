@@ -1,0 +1,156 @@
+"""What is sent: orders, cancels, replaces and leverage, signed, numbered, within the limits, each with a verdict.
+
+Every order carries its cloid and an expiry before the fence that the executor counts on, by more than the venue's clock
+may be off. A replace is the venue's modify of what is not filled yet: the old order goes, its number with it, and lots
+are counted over the chain. Fills that happened while it was under way make the new order too large; `excess` names it,
+and it is cancelled.
+"""
+
+from collections.abc import Callable, Mapping
+
+from supervisor.clock import NS_PER_MS, NS_PER_S, Clock
+from venues.hyperliquid import actions
+from venues.hyperliquid.actions import Action
+from venues.hyperliquid.answers import Meaning, Refused, Verdict
+from venues.hyperliquid.asking import Asker
+from venues.hyperliquid.budget import Need, Urgency, action_need
+from venues.hyperliquid.grid import Grid
+from venues.hyperliquid.meta import Asset
+from venues.hyperliquid.nonce_file import NonceFile
+from venues.hyperliquid.orders import BY_NUMBER, Orders, Tracked
+from venues.hyperliquid.sign import AccountAddress, Signer
+from venues.market import Accepted, Cancelled, CancelRefused, OrderRequest, Rejected
+
+SKEW_NS = 2 * NS_PER_S
+"""An order expires so long before its fence: the venue's clock may be behind ours by this."""
+
+ASKED = "asked"
+
+
+class Desk:
+    """One account's orders."""
+
+    def __init__(
+        self,
+        asker: Asker,
+        signer: Signer,
+        nonces: NonceFile,
+        orders: Orders,
+        assets: Mapping[str, Asset],
+        *,
+        vault: AccountAddress | None = None,
+    ):
+        self.asker = asker
+        self.signer = signer
+        self.nonces = nonces
+        self.orders = orders
+        self.assets = assets
+        self.vault = vault
+        self.limited = False  # the venue said that the address has used up its requests; ask how many it has
+        self.excess: Callable[[Tracked], None] = lambda tracked: None  # an order that may fill too much
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
+        return self.asker.clock
+
+    # --- orders -------------------------------------------------------------------------------------------------------
+
+    async def submit(self, order: OrderRequest) -> Accepted | Rejected:
+        """Send an order. Raises VenueUnreachable and VenueMisspoke where it may be at the venue or not."""
+        tracked = self.orders.add(order)
+        try:
+            action = actions.place([self._wire(order, tracked.sent_lots)])
+        except (ValueError, KeyError) as error:
+            return self._rejected(tracked, f"not sent: {error}")
+        verdict = await self._send(action, urgency_of(order), order.expires_ns)
+        tracked.answered = True
+        if isinstance(verdict, Refused):
+            return self._rejected(tracked, verdict.reason)
+        return self._accepted(order)
+
+    async def replace(self, order: OrderRequest) -> Accepted | Rejected | CancelRefused:
+        """Put an order in the place of another, for what that one has not filled."""
+        old = self.orders.get(order.replaces)
+        tracked = self.orders.add(order)
+        if old is None or old.over or tracked.sent_lots <= 0:
+            why = "unknown here" if old is None else "over" if old.over else "filled"
+            self.orders.end(tracked)
+            return CancelRefused(order.engine, order.id, order.symbol, f"not sent: it is {why}", self.clock.now_ns())
+        try:
+            wire = self._wire(order, tracked.sent_lots)
+        except (ValueError, KeyError) as error:
+            return self._rejected(tracked, f"not sent: {error}")
+        action = actions.batch_modify([(actions.cloid(order.replaces), wire)])
+        verdict = await self._send(action, urgency_of(order), order.expires_ns)
+        tracked.answered = True
+        if not isinstance(verdict, Refused):
+            if tracked.lots_over:
+                self.excess(tracked)
+            return self._accepted(order)
+        if verdict.meaning is not Meaning.OVER:
+            return self._rejected(tracked, verdict.reason)
+        self.orders.end(tracked)
+        return CancelRefused(order.engine, order.id, order.symbol, verdict.reason, self.clock.now_ns())
+
+    async def cancel(self, engine: str, symbol: str, order_id: str) -> Cancelled | CancelRefused:
+        """Cancel an order: ours by its cloid, any other by the venue's number."""
+        asset = self.assets.get(symbol)
+        if asset is None:
+            return CancelRefused(engine, order_id, symbol, "not sent: it is not traded here", self.clock.now_ns())
+        tracked = self.orders.get(order_id)
+        if tracked is not None:
+            tracked.cancel_asked = True
+        number = order_id.removeprefix(BY_NUMBER)
+        if number != order_id:
+            action = actions.cancel([(asset.asset_id, int(number))])
+        else:
+            action = actions.cancel_by_cloid([(asset.asset_id, actions.cloid(order_id))])
+        verdict = await self._send(action, Urgency.EXIT, 0, cancel=True)
+        now_ns = self.clock.now_ns()
+        if isinstance(verdict, Refused):
+            return CancelRefused(engine, order_id, symbol, verdict.reason, now_ns)
+        filled = tracked.lots_filled if tracked else 0
+        return Cancelled(engine, order_id, symbol, filled, ASKED, now_ns)
+
+    async def set_leverage(self, asset: Asset, leverage: int, *, cross: bool) -> str:
+        """Set an asset's leverage; why not, or nothing. Raises VenueUnreachable and VenueMisspoke."""
+        action = actions.update_leverage(asset.asset_id, leverage, cross=cross)
+        verdict = await self._send(action, Urgency.ORDER, 0, asked=0)
+        return verdict.reason if isinstance(verdict, Refused) else ""
+
+    # --- sending ------------------------------------------------------------------------------------------------------
+
+    async def _send(
+        self, action: Action, urgency: Urgency, expires_ns: int, *, asked: int = 1, cancel: bool = False
+    ) -> Verdict:
+        need: Need = action_need(urgency, cancel=cancel)
+        if refused := await self.asker.room_to_act(need):
+            self.limited |= refused.meaning is Meaning.LIMITED
+            return refused
+        expires_ms = (expires_ns - SKEW_NS) // NS_PER_MS if expires_ns else None
+        nonce = await self.nonces.take()
+        if expires_ms is not None and self.clock.now_ns() // NS_PER_MS >= expires_ms:
+            return Refused("not sent: it would come too late", Meaning.REFUSED)
+        signed = self.signer.l1(action, nonce, self.vault, expires_ms)
+        (verdict,) = await self.asker.act(signed, asked, need)
+        if isinstance(verdict, Refused) and verdict.meaning is Meaning.LIMITED:
+            self.limited = True
+        return verdict
+
+    def _wire(self, order: OrderRequest, lots: int) -> Action:
+        asset = self.assets[order.symbol]
+        return actions.order_wire(order, asset.asset_id, Grid.of(asset.asset_id, asset.sz_decimals), lots)
+
+    def _accepted(self, order: OrderRequest) -> Accepted:
+        return Accepted(order.engine, order.id, order.symbol, self.clock.now_ns())
+
+    def _rejected(self, tracked: Tracked, reason: str) -> Rejected:
+        order = tracked.request
+        self.orders.end(tracked)
+        return Rejected(order.engine, order.id, order.symbol, reason, self.clock.now_ns())
+
+
+def urgency_of(order: OrderRequest) -> Urgency:
+    """An order that can only make a position smaller may use what is kept for exits."""
+    return Urgency.EXIT if order.reduce_only else Urgency.ORDER
