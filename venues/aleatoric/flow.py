@@ -11,7 +11,7 @@ from venues.aleatoric.prices import Path
 from venues.aleatoric.transforms import exp, log, paretos, poissons, quick_exponentials, quick_normals
 from venues.aleatoric.words import Floats, Ints, Lane, Stream
 
-ORDERS_PER_STEP_MAX = 24  # starts in one step: a burst at its peak is far below
+ORDERS_PER_STEP_MAX = 24  # starts that a draw can count: a burst at its peak is far below
 CHILDREN_MIN = 2.0  # a series has at least two trades
 
 
@@ -55,8 +55,11 @@ class Flow:
         shape, stream, block = self._shape, self._stream, state.block
         pace = activity * shape.clock_share + profile * (1.0 - shape.clock_share)
         pace *= 1.0 - shape.stress_share + stress * shape.stress_share
-        rates = np.minimum(pace * self._rate, ORDERS_PER_STEP_MAX / 2)
-        counts = poissons(stream.chances(block, Lane.STARTS, BLOCK_STEPS), rates, ORDERS_PER_STEP_MAX)
+        rates = np.minimum(pace * (self._rate / shape.draws), ORDERS_PER_STEP_MAX / 2)
+        chances = stream.chances(block, Lane.STARTS, shape.draws * BLOCK_STEPS).reshape(shape.draws, -1)
+        counts = np.zeros(BLOCK_STEPS, np.int64)
+        for draw in chances:
+            counts += poissons(draw, rates, ORDERS_PER_STEP_MAX)
         steps = np.repeat(STEPS, counts)
         draws = stream.uniforms(block, Lane.ORDERS, 4 * len(steps)).reshape(-1, 4)
         start_ns = steps * self._cadence_ns + (draws[:, 1] * self._cadence_ns).astype(np.int64)

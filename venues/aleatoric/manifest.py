@@ -52,7 +52,7 @@ class SimulationManifest(Struct, frozen=True, kw_only=True, forbid_unknown_field
     microstructure: (
         Annotated[Microstructure, says("The measured book it is like; None: by class and spread.", "name")] | None
     ) = None
-    start_ms: Annotated[int, says("When it starts, since 1970 UTC.", "ms", ge=0, lt=10**13)] = START_MS
+    start_ms: Annotated[int, says("When it starts, since 1970 UTC.", "ms", ge=0, lt=9 * 10**12)] = START_MS
 
     # The grid
     initial_price: Annotated[float, says("Mid price at the start.", "USD", gt=0, lt=1e9)] = 50_000.0
@@ -67,7 +67,9 @@ class SimulationManifest(Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     # The price
     volatility_annual: Annotated[float, says("Standard deviation of a year's log returns.", "1", gt=0, le=10)] = 0.60
-    drift_annual: Annotated[float, says("Mean of a year's log return.", "1", ge=-10, le=10)] = 0.0
+    drift_annual: Annotated[
+        float, says("Mean of a year's simple return; of the log return, less half the variance.", "1", ge=-10, le=10)
+    ] = 0.0
     price_process: Annotated[Literal["merton", "gbm"], says("Jump diffusion, or diffusion alone.", "name")] = "merton"
     price_clock: Annotated[
         Literal["activity", "calendar"], says("Whether busy hours move more, or all hours alike.", "name")

@@ -1,13 +1,15 @@
 """From a manifest to the model of a symbol: the named microstructure with the manifest's numbers put in."""
 
 from decimal import ROUND_FLOOR, Decimal
-from math import inf, sqrt
+from fractions import Fraction
+from math import ceil, inf, sqrt
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from config.errors import ConfigError
+from venues.aleatoric.flow import children_mean
 from venues.aleatoric.funding.figures import EXCHANGES
 from venues.aleatoric.manifest import LATENCY_NS, SimulationManifest
 from venues.aleatoric.model import SymbolModel
@@ -22,6 +24,10 @@ FIGURES_MAX = 5  # of a price whose tick nobody gave, as on Hyperliquid
 FINEST_TICK = Decimal("1e-9")
 LOT_USD_MAX = 1  # worth of the lot that nobody gave
 JUMP_SHARE_MAX = 0.9  # of the variance; more, and the price is nothing but jumps
+TICKS_MAX = 1 << 40  # at the start: positions are in ticks / 2^16, and a price that grows needs room in 64 bits
+QUEUE_LOTS_MAX = 1 << 40  # of a median best queue: a thousandth of LOTS_MAX, where sizes are cut off
+EXACT_MAX = 1 << 53  # whole numbers that a double holds: ticks times the numerator of the tick, and lots likewise
+ORDERS_PER_STEP_MEAN_MAX = 1_000  # a block of them is 200 MB
 
 
 class Dial(Struct, frozen=True):
@@ -134,8 +140,9 @@ def model_of(manifest: SimulationManifest) -> SymbolModel:
         clock=_clock(manifest, model),
         price=_price(manifest, model, cadence_ns),
         book=_book(manifest, model),
-        flow=replace(model.flow, **_sizes(manifest, lot)),
+        flow=replace(model.flow, **_sizes(manifest, lot), draws=_draws(model, cadence_ns)),
     )
+    _refuse_unprintable(model)
     if round(model.price_initial / tick) < 2 * model.ticks_min:
         right = f"must be at least {2 * model.ticks_min * tick}, which leaves {model.levels} levels of {tick} room"
         raise ConfigError("initial_price", right, manifest.initial_price)
@@ -253,6 +260,31 @@ def _sizes(manifest: SimulationManifest, lot: Decimal) -> dict[str, int]:
         right = f"must be at least min_trade_size {manifest.min_trade_size:g}"
         raise ConfigError("max_trade_size", right, manifest.max_trade_size)
     return bounds
+
+
+def _draws(model: SymbolModel, cadence_ns: int) -> int:
+    """Draws that the orders of a step need: one for each that comes on average. Raises ConfigError for too many."""
+    step_s = cadence_ns / NS_PER_MS / MS_PER_S
+    a_trade = children_mean(model.flow)
+    mean = model.flow.trades_per_s * step_s / a_trade
+    if mean > ORDERS_PER_STEP_MEAN_MAX:
+        most = ORDERS_PER_STEP_MEAN_MAX * a_trade / step_s
+        right = f"must be at most {most:.3g} with a book each {step_s:g} s; or give a shorter book_update_interval_ms"
+        raise ConfigError("trade_intensity_base", right, model.flow.trades_per_s)
+    return max(1, ceil(mean))
+
+
+def _refuse_unprintable(model: SymbolModel) -> None:
+    """Refuse a grid so fine that prices or sizes would not fit the integers, or not print exactly."""
+    price, tick, lot = (Fraction(number) for number in (model.price_initial, model.tick, model.lot))
+    ticks, queue = price / tick, Fraction(model.touch_usd) / price / lot
+    for name, step, count, most in (("tick_size", tick, ticks, TICKS_MAX), ("lot_size", lot, queue, QUEUE_LOTS_MAX)):
+        value = float(step)
+        if count > most:
+            of = f"a price of {model.price_initial}" if name == "tick_size" else f"a queue of {model.touch_usd:g} USD"
+            raise ConfigError(name, f"must be at least {float(step * count / most):.3g}: {of} has no more steps", value)
+        if count * step.numerator > EXACT_MAX:
+            raise ConfigError(name, "has too many figures for what is counted in it: round it to a few", value)
 
 
 def resolved(manifest: SimulationManifest) -> SimulationManifest:

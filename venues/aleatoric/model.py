@@ -43,7 +43,7 @@ class ClockShape(Struct, frozen=True, kw_only=True):
 class PriceShape(Struct, frozen=True, kw_only=True):
     """A hidden efficient price jumps and diffuses in activity time; quotes follow it late and in jumps."""
 
-    drift_annual: float = 0.0  # of the log price; jumps do not add to it
+    drift_annual: float = 0.0  # mean of a year's simple return; jumps do not add to it
     clock: Literal["activity", "calendar"] = "activity"  # calendar: each step has the same variance, the classic model
     jump_share: float = 0.1  # of the variance comes from Merton jumps; 0 is plain geometric Brownian motion
     jumps_per_h: float = 6.0
@@ -95,6 +95,7 @@ class FlowShape(Struct, frozen=True, kw_only=True):
     """Trades: metaorders on the activity clock, each of one sign."""
 
     trades_per_s: float = 1.1
+    draws: int = 1  # Poisson draws a step that its orders are the sum of: a long step has more than one draw can count
     stress_share: float = 0.4  # of the trades come while quotes are behind the hidden price
     clock_share: float = (
         0.5  # of the trades follow the activity clock; the others come evenly, but for the day's profile

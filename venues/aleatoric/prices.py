@@ -20,7 +20,7 @@ FRACTION_BITS = 16
 FRACTION = 1 << FRACTION_BITS
 NEWS_CHANCE_MAX = 0.5  # steps longer than the time between news are all alike
 STRESS_OVER_STD = 0.7  # mean over standard deviation of the way that quotes are behind: .8 if it were normal
-STRESS_MEAN_MIN = 1e-6  # quotes that follow at once are never behind
+STRESS_MEAN_MIN = 1e-6  # in usual moves: quotes that follow within a step are never behind
 GAP_MAX = 4.0  # the book cannot lean more than this many usual moves
 BPS = 10_000.0  # in one
 _SECONDS_PER_HOUR = 3600.0
@@ -33,7 +33,7 @@ class Course(Struct):
     known: Ints  # the same a little later, as the quotes know it
     behind: Floats  # how far that one, smoothed, is ahead of it, in ticks
     stress: Floats  # how far the quotes' aim is from it either way, in usual moves
-    stress_mean: float
+    stress_relative: Floats  # over its mean; 1 where quotes are never behind
     usual: float  # ticks of a usual move
 
 
@@ -90,7 +90,9 @@ class Pricer:
         behind = smoothed(known, state.aim, self._follow)
         state.latent, state.aim = int(latent[-1]), float(behind[-1])
         stress = np.minimum(np.abs(behind) / usual, GAP_MAX)
-        return Course(latent, known[1:], behind, stress, max(self._usual_stress * std / usual, STRESS_MEAN_MIN), usual)
+        mean = self._usual_stress * std / usual
+        relative = stress * (1.0 / mean) if mean > STRESS_MEAN_MIN else np.ones(BLOCK_STEPS)
+        return Course(latent, known[1:], behind, stress, relative, usual)
 
     def _known(self, state: State, latent: Ints) -> Ints:
         """The hidden price as the quotes know it, and as they knew it a step before the block."""

@@ -120,7 +120,7 @@ class Reactor:
             profile = profile * knobs.activity[1:]
         pushes = knobs.pushes(state.latent) if knobs else None
         course = self._pricer.course(state, shocks, clock, pushes, lead)
-        arrivals = self._flow.arrivals(state, clock, profile, course.stress * (1.0 / course.stress_mean))
+        arrivals = self._flow.arrivals(state, clock, profile, course.stress_relative)
         state.burst_steps = burst_steps
         traded = np.bincount(arrivals.step, minlength=BLOCK_STEPS)[:BLOCK_STEPS] > 0
         path = self._pricer.path(state, course, traded)

@@ -157,6 +157,19 @@ def test_imbalance_predicts_the_next_second_as_in_real_books(preset):
     assert 0.10 < np.median(found) < 0.30
 
 
+@pytest.mark.parametrize("interval_ms", [550, 10_000, 60_000])
+def test_as_many_orders_come_however_long_a_step_is(interval_ms):
+    manifest = replace(get_preset("hyperliquid_perp_btc"), book_update_interval_ms=interval_ms, activity_dial=0.0)
+    manifest = replace(manifest, intraday_profile=False, burst_probability=0.0)
+    model = model_of(manifest)
+    reactor, orders = Reactor(model, 5), 0
+    for block in range(8):
+        made = reactor.next_block(block * BLOCK_STEPS * model.cadence_ns)
+        orders += len(set(zip(made.trade_ns.tolist(), made.trade_sign.tolist(), strict=True)))
+    seconds = 8 * BLOCK_STEPS * model.cadence_ns / 1e9
+    assert orders / seconds == pytest.approx(model.flow.trades_per_s, rel=0.15)
+
+
 def test_symbols_move_together():
     first, second = (
         np.concatenate([block.ticks[0, ::109, 0] for block in blocks(Reactor(MODELS[name], seed=3), 40)])

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from config.errors import ConfigError
 from config.universe import load_universe
 from daemon.markets import model_of as daemon_model
+from venues.aleatoric.batch import SECONDS_MAX, Batch
 from venues.aleatoric.manifest import (
     SYNONYMS,
     SimulationManifest,
@@ -105,6 +106,33 @@ def test_numbers_that_exclude_each_other_are_refused(given_values, field):
 def test_what_is_not_an_object_is_refused(text):
     with pytest.raises(ConfigError, match="JSON object"):
         manifest_from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("given_values", "field"),
+    [
+        ({"tick_size": 1e-12}, "tick_size"),  # positions would not fit 64 bits
+        ({"tick_size": 1e-320}, "tick_size"),
+        ({"initial_price": 9e8, "tick_size": 1e-9}, "tick_size"),
+        ({"tick_size": 0.00123456789012345}, "tick_size"),  # nor would prices print exactly
+        ({"lot_size": 1e-15}, "lot_size"),  # queues would be cut off at a fraction of what they should be
+        ({"lot_size": 1e9, "initial_price": 1e-9, "tick_size": 1e-12, "touch_depth_usd": 1e10}, "lot_size"),
+        ({"book_update_interval_ms": 3_600_000}, "trade_intensity_base"),
+    ],
+)
+def test_a_grid_that_does_not_fit_the_integers_is_refused(given_values, field):
+    whole = replace(get_preset("hyperliquid_perp_sol"), **given_values)
+    manifest = read_manifest({name: getattr(whole, name) for name in SimulationManifest.__struct_fields__})
+    with pytest.raises(ConfigError) as caught:
+        model_of(manifest)
+    assert caught.value.field == field
+
+
+def test_the_latest_start_still_fits_nanoseconds():
+    latest = manifest_schema()["properties"]["start_ms"]["exclusiveMaximum"] - 1
+    manifest = replace(get_preset("hyperliquid_perp_sol"), start_ms=latest)
+    assert (latest + SECONDS_MAX * 1000) * 10**6 < 2**63
+    assert len(next(Batch(manifest, 60).rows()).received_ns) == 109
 
 
 def test_the_hash_is_of_the_canonical_json_and_the_version():
