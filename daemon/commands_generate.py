@@ -60,9 +60,11 @@ def generate(
         if schema:
             typer.echo(shown.schema())
             return 0
+        wanted = made.Wanted(out=out, plot=plot, cache=cache, workers=workers)
+        made.refuse_mixed(wanted, stream, paced=paced)
         asked = made.asked(preset, manifest, seconds, seed, set_ or [], scenario or [])
         if stream:
             return made.stream(asked, stream, paced=paced)
-        return made.generate(asked, made.Wanted(out=out, plot=plot, cache=cache, workers=workers), as_json=as_json)
+        return made.generate(asked, wanted, as_json=as_json)
 
     finish(work)

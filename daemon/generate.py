@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +16,37 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from config.errors import ConfigError
-from daemon.errors import BadInput
+from daemon.errors import BadInput, Failed
 from daemon.modes import session_calendar
 from daemon.terminal import json_text
-from risk.session import is_rth
+from risk.session import SessionCalendar, is_rth
 from supervisor.clock import Clock
 from supervisor.wall import run_wall
 from venues.aleatoric.artifacts.cache import Cache, CacheDamaged, Sidecar, key_of
 from venues.aleatoric.artifacts.driver import Heard, Report, Settings, WindowFailed, run_batch
+from venues.aleatoric.artifacts.files import whole
 from venues.aleatoric.artifacts.plot import Thinned, plot
+from venues.aleatoric.artifacts.rows import Rows
 from venues.aleatoric.artifacts.stream import lines_of
 from venues.aleatoric.artifacts.stream import paced as paced_lines
 from venues.aleatoric.batch import Batch
-from venues.aleatoric.manifest import SimulationManifest, field_types, read_manifest
+from venues.aleatoric.manifest import SYNONYMS, SimulationManifest, field_types, read_manifest
 from venues.aleatoric.model import GENERATOR_VERSION
 from venues.aleatoric.presets import get_preset
 from venues.aleatoric.scenarios import BadScenario, parse_scenario
 
 SIDECAR = ".json"
 BYTES_PER_MB = 1_000_000
+
+
+INTERRUPTED = 130
+"""What a command that Ctrl-C kept from its work exits with, as shells have it: 128 and SIGINT's number."""
+
+
+class Interrupted(Failed):
+    """Ctrl-C came before it was done."""
+
+    exit_code = INTERRUPTED
 
 
 class Asked(Struct, frozen=True):
@@ -52,6 +65,15 @@ class Wanted(Struct, frozen=True, kw_only=True):
     workers: int = 1
 
 
+def refuse_mixed(wanted: Wanted, form: str, *, paced: bool) -> None:
+    """A run is printed or kept; say so when both are asked for. Raises BadInput."""
+    if paced and not form:
+        raise BadInput("--paced", "yes", "is for a --stream; files are made as fast as they can be")
+    for name in ("out", "plot", "cache") if form else ():
+        if getattr(wanted, name) is not None:
+            raise BadInput(f"--{name}", getattr(wanted, name), "a --stream is printed and not kept; make it without")
+
+
 def asked(
     preset: str, file: Path | None, seconds: float, seed: int | None, sets: Sequence[str], scenarios: Sequence[str]
 ) -> Asked:
@@ -60,13 +82,24 @@ def asked(
         raise BadInput("--preset", preset, "give a preset (--list shows them) or a --manifest, one of the two")
     told = _read(file) if file else {}
     earlier = "" if seed is not None or sets or scenarios or seconds else str(told.get("digest", ""))
-    manifest = get_preset(preset) if preset else read_manifest(told.get("manifest", told), str(file))
+    raw, told_seconds = told.get("manifest", told), told.get("seconds", 0.0) if "manifest" in told else 0.0
+    if not isinstance(raw, dict):
+        raise ConfigError("manifest", "must be a table of fields", raw, str(file))
+    if isinstance(told_seconds, bool) or not isinstance(told_seconds, int | float):
+        raise ConfigError("seconds", "must be a number", told_seconds, str(file))
+    manifest = get_preset(preset) if preset else read_manifest(raw, str(file))
     manifest = _changed(manifest, seed, sets, scenarios)
-    seconds = seconds or float(told.get("seconds", 0.0) if "manifest" in told else 0.0)
+    seconds = seconds or float(told_seconds)
     if not seconds:
         raise BadInput("--seconds", seconds, "say how many seconds of market to make, as --seconds 3600")
     calendar = session_calendar()
-    return Asked(Batch(manifest, seconds, partial(is_rth, calendar=calendar)), earlier)
+    return Asked(Batch(manifest, seconds, partial(is_rth, calendar=calendar), _name_of(calendar)), earlier)
+
+
+def _name_of(calendar: SessionCalendar) -> str:
+    """A calendar's digest: a later one must not be given what an earlier one made."""
+    said = "\n".join(f"{kind} {day}" for kind in ("holidays", "half_days") for day in sorted(getattr(calendar, kind)))
+    return sha256(said.encode()).hexdigest()
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -90,15 +123,20 @@ def _changed(
         name, is_one, value = text.partition("=")
         if not is_one:
             raise BadInput("--set", text, "must be FIELD=VALUE, as --set volatility_annual=0.8")
-        given[name] = _value(value)
+        # An older client's name is over the manifest's field too.
+        field = SYNONYMS.get(name, name)
+        if field in given:
+            raise BadInput("--set", text, f"{field} is given twice")
+        given[field] = _value(value)
+    told = {name: getattr(manifest, name) for name in field_types()}
+    manifest = read_manifest(told | given)
     befalls = list(manifest.scenarios)
     for text in scenarios:
         try:
             befalls.append(parse_scenario(text))
         except BadScenario as error:
             raise BadInput("--scenario", text, str(error)) from error
-    told = {name: getattr(manifest, name) for name in field_types()}
-    return replace(read_manifest(told | given), scenarios=tuple(befalls))
+    return replace(manifest, scenarios=tuple(befalls))
 
 
 def _value(text: str) -> Any:
@@ -124,11 +162,15 @@ def generate(asked: Asked, wanted: Wanted, *, as_json: bool) -> int:
                 report = run_batch(batch, wanted.out, Settings(workers=wanted.workers), heard)
             said |= _told(batch, report, wanted.out)
         if wanted.plot is not None:
-            rows = cached[0].rows(cached[1].key) if cached else batch.rows()
-            plot(batch.manifest, Thinned(batch.manifest, rows, batch.steps), wanted.plot)
+            with progress(batch, wanted.plot.name) as heard:
+                rows = cached[0].rows(cached[1].key) if cached else _heard(batch, heard)
+                thinned = Thinned(batch.manifest, rows, batch.steps)
+            plot(batch.manifest, thinned, wanted.plot)
             said["plot"] = str(wanted.plot)
     except (WindowFailed, CacheDamaged, OSError) as error:
-        raise ConfigError("generate", f"failed: {error}") from error
+        raise Failed(f"generate failed: {error}") from error
+    except KeyboardInterrupt:
+        raise Interrupted("generate was interrupted; what was not done is not there") from None
     differs = bool(asked.earlier) and said.get("digest", asked.earlier) != asked.earlier
     if asked.earlier:
         said["same_as_before"] = not differs
@@ -154,9 +196,11 @@ def stream(asked: Asked, form: str, *, paced: bool) -> int:
             for _, line in lines:
                 say(line)
         out.flush()
-    except BrokenPipeError:
+    except OSError as error:
         # What is still buffered has nobody to go to, and the interpreter would complain of it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise Failed(f"the stream ends: {error}") from error
     return 0
 
 
@@ -165,12 +209,24 @@ def _cached(batch: Batch, wanted: Wanted, said: dict[str, Any]) -> tuple[Cache, 
     if wanted.cache is None:
         return None
     cache = Cache(wanted.cache)
-    found = cache.find(key_of(batch.manifest, batch.seconds))
-    sidecar = found or cache.keep(batch, batch.rows())
+    found = cache.find(key_of(batch))
+    sidecar = found or _kept(cache, batch)
     said |= {"cache_key": sidecar.key, "cache_hit": found is not None, "compression_ratio": round(sidecar.ratio, 2)}
     said |= {"raw_bytes": sidecar.raw_bytes, "cached_bytes": sidecar.cached_bytes, "row_count": sidecar.row_count}
     said |= {"manifest_hash": sidecar.manifest_hash, "digest": sidecar.digest}
     return cache, sidecar
+
+
+def _kept(cache: Cache, batch: Batch) -> Sidecar:
+    with progress(batch, "cache") as heard:
+        return cache.keep(batch, _heard(batch, heard))
+
+
+def _heard(batch: Batch, heard: Heard) -> Iterator[Rows]:
+    """The rows of a run, each block told of when it is made."""
+    for rows in batch.rows():
+        yield rows
+        heard(rows.block + 1, batch.blocks)
 
 
 def _told(batch: Batch, report: Report, out: Path) -> dict[str, Any]:
@@ -182,9 +238,9 @@ def _told(batch: Batch, report: Report, out: Path) -> dict[str, Any]:
         "manifest": batch.manifest,
     }
     beside = out.with_suffix(SIDECAR)
-    beside.write_text(
-        json_text({**told, "files": {kind: Path(file).name for kind, file in report.files.items()}}) + "\n"
-    )
+    said = {**told, "files": {kind: Path(file).name for kind, file in report.files.items()}}
+    with whole(beside) as half_done:
+        half_done.write_text(json_text(said) + "\n")
     told["files"] = {**report.files, "manifest": str(beside)}
     return told
 

@@ -1,6 +1,8 @@
 """`obid generate`: files that a manifest makes again, a picture, a cache, and one line for everything wrong."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -10,6 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from daemon.cli import app
+from venues.aleatoric.batch import Batch
 from venues.aleatoric.manifest import SimulationManifest
 from venues.aleatoric.presets import preset_names
 
@@ -70,6 +73,89 @@ def test_a_picture(tmp_path: Path):
         assert len(image.convert("RGB").getcolors(1 << 24) or []) > 100
 
 
+@pytest.mark.parametrize("befalls", [("asks",), ("asks", "bids@10m"), ("bids",)])
+def test_a_picture_of_books_with_empty_sides(befalls, tmp_path: Path):
+    scenarios = [f"one_sided@{at or '0s'},for=1d,side={side}" for side, _, at in (x.partition("@") for x in befalls)]
+    asked = [word for text in scenarios for word in ("--scenario", text)]
+    generate(*SOL, *asked, "--set", "num_levels=1", "--plot", tmp_path / "x.png")
+    with Image.open(tmp_path / "x.png") as image:
+        assert image.format == "PNG"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_names_of_older_clients_and_lists_are_set(tmp_path: Path):
+    sets = ("--set", "volatility=0.9", "--set", 'scenarios=[{"kind":"frozen","at_s":5}]', "--scenario", "gap@9s")
+    said = json.loads(generate(*SOL, *sets, "--out", tmp_path / "x.parquet", "--json"))
+    assert said["manifest"]["volatility_annual"] == 0.9
+    assert [one["kind"] for one in said["manifest"]["scenarios"]] == ["frozen", "gap"]
+
+
+@pytest.mark.parametrize("name", ["x[1]", "x*", "x?", "größe"])
+def test_names_with_signs_in_them_are_names(name, tmp_path: Path):
+    generate(*SOL, "--out", tmp_path / f"{name}.parquet")
+    assert pl.read_parquet(tmp_path / f"{name}.book.parquet", glob=False).height == 1_636
+
+
+@pytest.mark.parametrize("way", [("--cache", "c"), ("--out", "x.parquet"), ("--plot", "x.png")])
+def test_ctrl_c_is_exit_130_and_leaves_no_file(way, tmp_path: Path, monkeypatch):
+    first, made = Batch.rows, []
+
+    def interrupted(batch):
+        for rows in first(batch):
+            made.append(rows)
+            yield rows
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Batch, "rows", interrupted)
+    said = generate(*SOL, way[0], tmp_path / way[1], code=130)
+    assert made
+    assert "was interrupted" in said
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_disk_that_takes_no_more_is_one_line_and_leaves_nothing(tmp_path: Path):
+    resource = pytest.importorskip("resource", reason="only POSIX limits the size of files")
+    args = [sys.executable, "-m", "daemon", "generate", *SOL, "--out", str(tmp_path / "x.parquet")]
+    done = subprocess.run(
+        args,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000)),
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("obid: generate failed: cannot be written")
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stream_that_cannot_be_written_is_one_line():
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no device that is always full")
+    args = [sys.executable, "-m", "daemon", "generate", *SOL, "--stream", "wire"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(args, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert "the stream ends" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"manifest": 3, "seconds": 5}', "manifest = 3: must be a table of fields"),
+        ('{"manifest": {}, "seconds": "x"}', "seconds = 'x': must be a number"),
+        ('{"manifest": {}, "seconds": true}', "seconds = True: must be a number"),
+        ("[]", "must hold one manifest"),
+    ],
+)
+def test_a_file_that_is_no_manifest_is_one_line(text, says, tmp_path: Path):
+    (tmp_path / "m.json").write_text(text)
+    said = generate("--manifest", tmp_path / "m.json", "--out", tmp_path / "x.parquet", code=2)
+    assert says in said
+    assert len(said.strip().splitlines()) == 1
+
+
 def test_a_cache_is_found_again(tmp_path: Path):
     first = json.loads(generate(*SOL, "--cache", tmp_path / "c", "--json"))
     again = json.loads(generate(*SOL, "--cache", tmp_path / "c", "--json"))
@@ -123,6 +209,21 @@ def test_the_schema_is_one():
         ((*SOL, "--set", "exchange=alpaca", "--out", "x.parquet"), "exchange = 'alpaca': has no perpetuals"),
         ((*SOL, "--scenario", "foo@3m", "--out", "x.parquet"), "kind 'foo': one of flash_crash"),
         ((*SOL, "--workers", 0, "--out", "x.parquet"), "--workers = 0: must be from 1 to 64"),
+        ((*SOL, "--stream", "wire", "--out", "x.parquet"), "--out 'x.parquet': a --stream is printed and not kept"),
+        ((*SOL, "--paced", "--out", "x.parquet"), "--paced 'yes': is for a --stream"),
+        ((*SOL, "--set", "drift=1", "--set", "drift_annual=2", "--out", "x.parquet"), "drift_annual is given twice"),
+        (
+            (
+                *SOL,
+                "--scenario",
+                "one_sided@0s,for=1d",
+                "--scenario",
+                "one_sided@0s,for=1d,side=bids",
+                "--plot",
+                "x.png",
+            ),
+            "there is no price to draw",
+        ),
         (("--manifest", "absent.json", "--seconds", 5), "--manifest 'absent.json': cannot be read"),
     ],
 )

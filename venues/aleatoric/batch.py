@@ -38,11 +38,17 @@ class Window(Struct, frozen=True):
 
 
 class Batch:
-    """One market of one length. `seconds` are seconds in which it trades: closed hours take none."""
+    """One market of one length. `seconds` are seconds in which it trades: closed hours take none.
 
-    def __init__(self, manifest: SimulationManifest, seconds: float, is_open: IsOpen = always_open) -> None:
+    `calendar` is a name for what `is_open` says, which tells runs of a market with a session apart.
+    """
+
+    def __init__(
+        self, manifest: SimulationManifest, seconds: float, is_open: IsOpen = always_open, calendar: str = ""
+    ) -> None:
         self.manifest, self.seconds, self.is_open = manifest, seconds, is_open
         self.model = model_of(manifest)
+        self.calendar = "" if self.model.session == "always" else calendar
         if not 0 < seconds <= SECONDS_MAX:
             raise ConfigError("seconds", f"must be above 0 and at most {SECONDS_MAX:.0f}, a year", seconds)
         self.steps = round(seconds * NS_PER_S) // self.model.cadence_ns

@@ -51,9 +51,28 @@ def test_the_sidecar_says_what_it_is(tmp_path):
 
 def test_a_key_is_of_manifest_and_length():
     manifest = get_preset("hyperliquid_perp_btc")
-    keys = {key_of(manifest, 60), key_of(manifest, 61), key_of(replace(manifest, seed=1), 60)}
-    assert len(keys) == 3
-    assert key_of(manifest, 60) == key_of(replace(manifest), 60)
+    batches = Batch(manifest, 60), Batch(manifest, 61), Batch(replace(manifest, seed=1), 60)
+    assert len(set(map(key_of, batches))) == 3
+    assert key_of(Batch(manifest, 60)) == key_of(Batch(replace(manifest), 60.0))
+
+
+def test_a_key_is_of_the_calendar_where_there_is_a_session():
+    def keys(name):
+        return {key_of(Batch(get_preset(name), 60, calendar=calendar)) for calendar in ("one", "another")}
+
+    assert len(keys("equities:PLTR")) == 2
+    assert len(keys("perps:SOL")) == 1
+
+
+def test_a_run_that_is_interrupted_leaves_nothing(tmp_path):
+    def rows(batch):
+        yield next(batch.rows())
+        raise KeyboardInterrupt
+
+    batch = a_batch()
+    with pytest.raises(KeyboardInterrupt):
+        Cache(tmp_path).keep(batch, rows(batch))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "sidecar", "empty"])

@@ -3,9 +3,10 @@
     KEY.rows.lz4   one LZ4 frame of blocks: a length, then a MessagePack map of arrays in as few bytes as they need
     KEY.json       the sidecar: manifest, hashes, counts, sizes
 
-A key is a function of the manifest, the length and the generator's version, so the same request finds the same file,
-and a new generator never finds an old one. Books are kept as whole ticks and lots: half of LZ4's work is done by
-writing levels as distances from the touch, because most of those are the same from book to book.
+A key is a function of the manifest, the length, the calendar of a market with a session and the generator's version, so
+the same request finds the same file, and a new generator never finds an old one. Books are kept as whole ticks and
+lots: half of LZ4's work is done by writing levels as distances from the touch, because most of those are the same from
+book to book.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,7 @@ import numpy as np
 from msgspec import Struct
 
 from config.errors import ConfigError
+from venues.aleatoric.artifacts.files import whole
 from venues.aleatoric.artifacts.rows import Rows, digest_of
 from venues.aleatoric.batch import Batch
 from venues.aleatoric.manifest import SimulationManifest, manifest_hash
@@ -57,9 +59,9 @@ class CacheDamaged(Exception):
     """A cached file is not what its sidecar says: remove it and make it again."""
 
 
-def key_of(manifest: SimulationManifest, seconds: float) -> str:
+def key_of(batch: Batch) -> str:
     """The name of a run in the cache."""
-    said = f"{manifest_hash(manifest)} {seconds!r}"
+    said = f"{manifest_hash(batch.manifest)} {float(batch.seconds)!r} {batch.calendar}"
     return sha256(said.encode()).hexdigest()[:KEY_FIGURES]
 
 
@@ -89,15 +91,13 @@ class Cache:
         """Write a run; it is there whole or not at all."""
         import lz4.frame  # type: ignore[import-untyped]
 
-        key = key_of(batch.manifest, batch.seconds)
-        data, half_done = self._path(key, DATA), self._path(key, DATA + ".part")
-        counts = _Counts()
-        with half_done.open("wb") as file, lz4.frame.LZ4FrameFile(file, "wb") as packed:
+        key = key_of(batch)
+        data, counts = self._path(key, DATA), _Counts()
+        with whole(data) as half_done, half_done.open("wb") as file, lz4.frame.LZ4FrameFile(file, "wb") as packed:
             for block in rows:
                 record = msgspec.msgpack.encode(_packed(block))
                 packed.write(len(record).to_bytes(LENGTH_BYTES, "little") + record)
                 counts.add(block)
-        half_done.replace(data)
         sidecar = Sidecar(
             key=key,
             manifest=batch.manifest,
@@ -112,9 +112,8 @@ class Cache:
             cached_bytes=data.stat().st_size,
             data_sha256=_sha256(data),
         )
-        half_done = self._path(key, SIDECAR + ".part")
-        half_done.write_bytes(msgspec.json.format(msgspec.json.encode(sidecar), indent=1) + b"\n")
-        half_done.replace(self._path(key, SIDECAR))
+        with whole(self._path(key, SIDECAR)) as half_done:
+            half_done.write_bytes(msgspec.json.format(msgspec.json.encode(sidecar), indent=1) + b"\n")
         return sidecar
 
     def rows(self, key: str) -> Iterator[Rows]:

@@ -5,7 +5,8 @@ stays flat, any number of workers writes the same bytes, and a file is there who
 """
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import Struct
@@ -52,6 +53,28 @@ def parts_folder(out: Path) -> Path:
     return out.with_name(f".{out.name}.parts")
 
 
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Where to write a file that is to be there whole or not at all: it takes its name when it is done."""
+    half_done = path.with_name(path.name + ".part")
+    try:
+        yield half_done
+        half_done.replace(path)
+    finally:
+        half_done.unlink(missing_ok=True)
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    """A disk that takes no more is an OSError, whichever way polars says it."""
+    import polars as pl
+
+    try:
+        yield
+    except pl.exceptions.ComputeError as error:
+        raise OSError(f"cannot be written: {error}") from error
+
+
 def write_window(model: SymbolModel, folder: Path, first: int, rows: Iterable[Rows]) -> Written:
     """Write the parts of a window, over those of an earlier try."""
     import polars as pl
@@ -61,7 +84,8 @@ def write_window(model: SymbolModel, folder: Path, first: int, rows: Iterable[Ro
     pairs = [pair(model, block) for block in made]
     tables["book"], tables["trades"] = [book for book, _ in pairs], [trades for _, trades in pairs]
     for kind, parts in tables.items():
-        pl.concat(parts).write_parquet(folder / f"{first:08d}.{kind}{SUFFIX}")
+        with _written():
+            pl.concat(parts).write_parquet(folder / f"{first:08d}.{kind}{SUFFIX}")
     books = sum(len(block.received_ns) for block in made)
     count = sum(block.events for block in made)
     return Written(first, count, books, count - books, [block.digest() for block in made])
@@ -75,7 +99,10 @@ def join_parts(folder: Path, out: Path) -> dict[str, Path]:
     for kind, path in paths.items():
         parts = sorted(folder.glob(f"*.{kind}{SUFFIX}"))
         half_done = folder / f"joined.{kind}"
-        pl.scan_parquet(parts).sink_parquet(half_done, row_group_size=ROWS_IN_GROUP, maintain_order=True)
+        # The names are names: brackets and asterisks in them stand for nothing else.
+        rows = pl.scan_parquet(parts, glob=False)
+        with _written():
+            rows.sink_parquet(half_done, row_group_size=ROWS_IN_GROUP, maintain_order=True)
         half_done.replace(path)
     shutil.rmtree(folder)
     return paths

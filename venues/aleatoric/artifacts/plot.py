@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from config.errors import ConfigError
+from venues.aleatoric.artifacts.files import whole
 from venues.aleatoric.artifacts.rows import Rows
 from venues.aleatoric.artifacts.table import prices_of, sides_of, sizes_of
 from venues.aleatoric.manifest import SimulationManifest, manifest_hash
@@ -48,10 +49,13 @@ class Thinned:
             trades.append(np.stack([block.trade_at_ns / NS_PER_S, price, price * size, block.trade_sign]))
         if not seen:
             raise ConfigError("--plot", "there is no book to draw: every one of them is silenced by a scenario")
+        self._tick = float(model.tick)
         since_ns = int(at[0][0])
         self.at_s: Floats = (np.concatenate(at) - since_ns) / NS_PER_S
         together = np.concatenate(sides, axis=2)
         self.prices, self.sizes = together[0], together[1]  # (side, row, level)
+        if not np.isfinite(self.prices).any():
+            raise ConfigError("--plot", "there is no price to draw: a scenario empties both sides of every book")
         trade = np.concatenate(trades, axis=1)
         largest = np.sort(np.argsort(-trade[2], kind="stable")[:TRADES_MAX])
         self.trade_s, self.trade_price, self.trade_usd, self.trade_sign = trade[:, largest]
@@ -65,9 +69,10 @@ class Thinned:
 
     def heat(self) -> tuple[Floats, tuple[float, float]]:
         """Log depth in USD by (price, column), and the prices it spans."""
-        middle = np.nanmean(self.prices[:, :, 0], axis=0)
-        reach = np.nanmedian(np.nanmax(self.prices[1], axis=1) - middle) * 1.2
-        low, high = np.nanmin(middle) - reach, np.nanmax(middle) + reach
+        prices = self.prices[:, np.isfinite(self.prices[:, :, 0]).any(axis=0)]
+        middle = np.nanmean(prices[:, :, 0], axis=0)
+        reach = max(np.median(np.nanmax(np.abs(prices - middle[:, None]), axis=(0, 2))) * 1.2, self._tick)
+        low, high = middle.min() - reach, middle.max() + reach
         pad = (high - low) * (HEAT_SPANS - 1.0) / 2.0
         low, high = low - pad, high + pad
         grid = np.zeros((HEAT_ROWS, len(self.at_s)))
@@ -97,7 +102,8 @@ def plot(manifest: SimulationManifest, thinned: Thinned, out: Path) -> None:
     trades.set_xlabel(f"{unit} since the start")
     hashed = manifest_hash(manifest)[: len("sha256:") + 12]
     figure.suptitle(f"{manifest.symbol}, {manifest.exchange} {manifest.asset_class}, seed {manifest.seed}, {hashed}")
-    figure.savefig(out, format="png", metadata={"Software": None})
+    with whole(out) as half_done:
+        figure.savefig(half_done, format="png", metadata={"Software": None})
 
 
 def _depth(figure: Any, axes: Any, thinned: Thinned, at: Floats) -> None:
