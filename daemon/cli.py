@@ -14,6 +14,7 @@ from daemon.commands_emulate import emulate
 from daemon.commands_generate import generate
 from daemon.commands_ledger import ledger
 from daemon.commands_logs import logs
+from daemon.commands_scenario import scenario
 from daemon.commands_screen import screen
 from daemon.options import Mode, RunOptions
 from daemon.terminal import AsJson, DataDir, finish, json_text
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.add_typer(ctl, name="ctl")
 app.add_typer(emulate, name="emulate")
 app.add_typer(ledger, name="ledger")
+app.add_typer(scenario, name="scenario")
 app.add_typer(screen, name="screen")
 app.command(
     name="generate", epilog="Example: obid generate --preset hyperliquid_perp_sol --seconds 3600 --out sol.parquet"

@@ -1,0 +1,117 @@
+"""Where the stories come from: each source by a short key, and what of it no exhibit can show, with the reason.
+
+L1-L27 are failures that obi-execution-engine, the forerunner of this project, had live and named in its commits; D1-D17
+are defects found in its newest public code, by reading it or by running its functions. The others are public threads,
+by their numbers: nt nautilus_trader, hb hummingbot, hl-sdk hyperliquid-python-sdk, pb passivbot, ft freqtrade.
+"""
+
+from msgspec import Struct
+
+ALPACA = "nothing of it is Hyperliquid's: it belongs to the Alpaca wing"
+
+
+class Source(Struct, frozen=True):
+    """One source. `left_out` says what has no exhibit, and why; empty if nothing is left out."""
+
+    key: str
+    about: str
+    left_out: str = ""
+
+
+def _thread(key: str, project: str, about: str, left_out: str = "") -> Source:
+    return Source(key, f"{project} #{key.rpartition('-')[2]}: {about}", left_out)
+
+
+LIVE = (
+    Source("L1", "text of an enumeration in a fill's callback", ALPACA),
+    Source("L2", "a restart with an empty memory", ALPACA),
+    Source("L3", "paper fills that live would not have made", ALPACA),
+    Source("L4", "connection limits and zombie streams", ALPACA),
+    Source("L5", "one WebSocket slot for data and orders", ALPACA),
+    Source("L6", "a stop that crashed on a feed that was never started", ALPACA),
+    Source("L7", "time in force, day trades and short sales of equities", ALPACA),
+    Source("L8", "a network error in a poll that ended everything", ALPACA),
+    Source("L9", "prices rounded to zero, sizes rounded over the cap"),
+    Source("L10", "a preseed cut at the vendor's page", ALPACA),
+    Source("L11", "status ok with an error inside, of orders and of leverage"),
+    Source("L12", "stale memory and dust that deadlocked exits and entries"),
+    Source("L13", "an imbalance of five levels that flickers"),
+    Source("L14", "fills that overwrote each other"),
+    Source("L15", "no floor in a trend"),
+    Source("L16", "one clearinghouse asked of many, caps that were never enforced"),
+    Source("L17", "names put into capitals"),
+    Source("L18", "post-only exits that loop, exits looked up by one tag"),
+    Source("L19", "leverage that the venue refuses", "the stream that cancelled its siblings is Alpaca's"),
+    Source("L20", "profits paired, summed and paged wrongly"),
+    Source("L21", "SIGTERM ignored", "signals themselves need a process: tests/daemon sends them to one"),
+    Source("L22", "a size override ignored, a net cap open on NaN"),
+    Source("L23", "collateral not held, refusals counted, keys that cannot transfer"),
+    Source(
+        "L24",
+        "an empty list out of a header, Kelly sizes in price units, syntax of a later Python",
+        "there is no Kelly sizing here, and the suite runs on every Python that is named",
+    ),
+    Source(
+        "L25",
+        "a counter that could not count, a window of the wrong start",
+        "there is no counter of toxic fills here; that each fault fires is held by the emulator's tests",
+    ),
+    Source(
+        "L26", "a calendar that ended too soon", "earnings by symbol are not kept here: the calendar is of the economy"
+    ),
+    Source("L27", "the same refusal 120 times an hour"),
+)
+
+DEFECTS = (
+    Source("D1", "a rollback of what was filled"),
+    Source("D2", "a reprice of the full size"),
+    Source("D3", "an exit pending for ever"),
+    Source("D4", "positions believed before risk, candidates counted twice"),
+    Source("D5", "cancels in shadow that end nothing"),
+    Source("D6", "an exit filled in part that sets memory flat"),
+    Source("D7", "lots in floats"),
+    Source("D8", "decimals and sides of prices"),
+    Source("D9", "a token bucket with a second burst"),
+    Source("D10", "silence as refusal, takers without a name"),
+    Source("D11", "fills during an outage, no periodic reconciler"),
+    Source(
+        "D12",
+        "one queue for all, no look at a book's age",
+        "synchronous calls in the loop cannot happen here: tests/test_tidy.py lets none in",
+    ),
+    Source("D13", "a breaker for buys alone, open on errors, renewed by restarts"),
+    Source(
+        "D14",
+        "a watchdog that mis-sums and a halt that does not hold",
+        "resting orders after a stop: the run cancels them, which tests/daemon holds on a whole run",
+    ),
+    Source("D15", "a sector counter of equities", "only equities have sectors: it belongs to the Alpaca wing"),
+    Source("D16", "two kinds of price in one window"),
+    Source("D17", "names of orders by the second"),
+)
+
+THREADS = (
+    _thread("nt-3878", "nautilus_trader", "made-up fills with new ids at each start"),
+    _thread("nt-4991", "nautilus_trader", "orderUpdates after a reconnect"),
+    _thread("nt-4861", "nautilus_trader", "a start that scans every builder dex"),
+    _thread("nt-3046", "nautilus_trader", "fills replayed at a restart"),
+    _thread("nt-5000", "nautilus_trader", "working orders missing after SIGKILL"),
+    _thread("hb-8250", "hummingbot", "no recovery after close 1000"),
+    _thread("hb-8457", "hummingbot", "orders dropped in an outage"),
+    _thread("hb-7593", "hummingbot", "1006 again and again for one name"),
+    _thread("hb-7294", "hummingbot", "failed, then filled"),
+    _thread("hb-7737", "hummingbot", "duplicate nonces"),
+    _thread("hb-6730", "hummingbot", "post-only phase after an upgrade"),
+    _thread("hl-sdk-145", "hyperliquid-python-sdk", "subscriptions that fall silent"),
+    _thread("hl-sdk-191", "hyperliquid-python-sdk", "no reconnect, no resubscribe"),
+    _thread(
+        "hl-sdk-293",
+        "hyperliquid-python-sdk",
+        "the WebSocket manager again",
+        "what is known of it is the story of hl-sdk-191",
+    ),
+    _thread("pb-567", "passivbot", "429 on a shared address"),
+    _thread("ft-10960", "freqtrade", "the address's requests used up by stops"),
+)
+
+SOURCES = (*LIVE, *DEFECTS, *THREADS)
