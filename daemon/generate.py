@@ -92,6 +92,9 @@ def asked(
     seconds = seconds or float(told_seconds)
     if not seconds:
         raise BadInput("--seconds", seconds, "say how many seconds of market to make, as --seconds 3600")
+    for scenario in manifest.scenarios[-len(scenarios) :] if scenarios else ():
+        if scenario.at_s >= seconds:
+            raise BadInput("--scenario", scenario.text, f"must begin before the run ends, after {seconds:g} s")
     calendar = session_calendar()
     return Asked(Batch(manifest, seconds, partial(is_rth, calendar=calendar), _name_of(calendar)), earlier)
 

@@ -208,6 +208,7 @@ def test_the_schema_is_one():
         ((*SOL, "--set", "seed", "--out", "x.parquet"), "must be FIELD=VALUE"),
         ((*SOL, "--set", "exchange=alpaca", "--out", "x.parquet"), "exchange = 'alpaca': has no perpetuals"),
         ((*SOL, "--scenario", "foo@3m", "--out", "x.parquet"), "kind 'foo': one of flash_crash"),
+        ((*SOL, "--scenario", "frozen@15m", "--out", "x.parquet"), "must begin before the run ends, after 900 s"),
         ((*SOL, "--workers", 0, "--out", "x.parquet"), "--workers = 0: must be from 1 to 64"),
         ((*SOL, "--stream", "wire", "--out", "x.parquet"), "--out 'x.parquet': a --stream is printed and not kept"),
         ((*SOL, "--paced", "--out", "x.parquet"), "--paced 'yes': is for a --stream"),

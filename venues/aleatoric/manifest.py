@@ -270,8 +270,9 @@ def manifest_schema() -> dict[str, Any]:
 
 
 def canonical_json(manifest: SimulationManifest) -> bytes:
-    """The one spelling of a manifest: names in order, nothing between."""
-    return msgspec.json.encode(manifest, order="sorted")
+    """The one spelling of a manifest: names in order, nothing between, 100 where a float belongs as 100.0."""
+    read = msgspec.convert(msgspec.structs.asdict(manifest), SimulationManifest)
+    return msgspec.json.encode(read, order="sorted")
 
 
 def manifest_hash(manifest: SimulationManifest) -> str:

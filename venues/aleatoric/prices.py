@@ -21,6 +21,7 @@ FRACTION = 1 << FRACTION_BITS
 NEWS_CHANCE_MAX = 0.5  # steps longer than the time between news are all alike
 STRESS_OVER_STD = 0.7  # mean over standard deviation of the way that quotes are behind: .8 if it were normal
 STRESS_MEAN_MIN = 1e-6  # in usual moves: quotes that follow within a step are never behind
+PACE_MAX = 1 << 50  # ticks / 2^16 a step: no lag is as long, and a block of such steps still fits 64 bits
 GAP_MAX = 4.0  # the book cannot lean more than this many usual moves
 BPS = 10_000.0  # in one
 _SECONDS_PER_HOUR = 3600.0
@@ -163,7 +164,7 @@ class Pricer:
         """Best prices: the side that a move leaves stays behind for a moment, and a wide spread wanders."""
         model, shape = self._model, self._model.price
         move = np.diff(quote, prepend=state.quote)
-        pace = max(1, round(usual * self._step_s / shape.spread_close_s * FRACTION))
+        pace = min(max(1, round(usual * self._step_s / shape.spread_close_s * FRACTION)), PACE_MAX)
         bid_lag = lags(shape, move, draws, pace, state.bid_lag)
         ask_lag = lags(shape, -move, draws, pace, state.ask_lag)
         backs, inside = standing_back(model.book, self._stream, state)

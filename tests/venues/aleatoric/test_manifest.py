@@ -128,6 +128,47 @@ def test_a_grid_that_does_not_fit_the_integers_is_refused(given_values, field):
     assert caught.value.field == field
 
 
+BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+
+
+def at_the_bounds():
+    """Each number of a manifest as small and as large as it may be."""
+    for name in field_types():
+        said = about(name)
+        for bound in BOUNDS:
+            if said.get("type") in ("number", "integer") and bound in said:
+                inside = {"exclusiveMinimum": 1, "exclusiveMaximum": -1}.get(bound, 0)
+                scale = 1 if said["type"] == "integer" else 1e-9
+                yield name, said[bound] + inside * scale * max(1, abs(said[bound]) if scale < 1 else 1)
+
+
+@pytest.mark.parametrize("preset", ["hyperliquid_perp_wlfi", "binance_spot_btc"])
+@pytest.mark.filterwarnings("error")
+def test_the_bounds_of_every_number_make_books_or_are_refused(preset):
+    made = 0
+    for name, value in at_the_bounds():
+        whole = replace(get_preset(preset), **{name: value})
+        manifest = read_manifest({field: getattr(whole, field) for field in field_types()})
+        try:
+            model = model_of(manifest)
+        except ConfigError as error:
+            assert error.field in field_types(), (name, value)
+            continue
+        block = Reactor(model, manifest.seed).next_block(manifest.start_ms * 10**6)
+        assert (block.ticks[0, :, 0] < block.ticks[1, :, 0]).all(), (name, value)
+        assert block.ticks.min() >= 1, (name, value)
+        assert block.lots.min() >= 1, (name, value)
+        assert block.age_ns.min() >= 0, (name, value)
+        made += 1
+    assert made > 80
+
+
+def test_a_whole_number_where_a_float_belongs_is_the_same_manifest():
+    assert manifest_hash(SimulationManifest(initial_price=100)) == manifest_hash(
+        SimulationManifest(initial_price=100.0)
+    )
+
+
 def test_the_latest_start_still_fits_nanoseconds():
     latest = manifest_schema()["properties"]["start_ms"]["exclusiveMaximum"] - 1
     manifest = replace(get_preset("hyperliquid_perp_sol"), start_ms=latest)

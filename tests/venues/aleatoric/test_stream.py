@@ -16,6 +16,7 @@ from venues.aleatoric.batch import Batch
 from venues.aleatoric.dialects.speakers import speaker_of
 from venues.aleatoric.manifest import SimulationManifest
 from venues.aleatoric.manifest_model import model_of
+from venues.aleatoric.pair import JITTER_NS_MAX
 from venues.aleatoric.presets import PRESETS, get_preset
 from venues.aleatoric.scenarios import parse_scenario
 from venues.alpaca import wire as alpaca
@@ -53,7 +54,8 @@ def test_every_preset_streams_in_every_form(name, form):
     times = [at_ns for at_ns, _ in lines]
     assert times == sorted(times)
     start_ns = PRESETS[name].start_ms * 1_000_000
-    assert start_ns < times[0] <= times[-1] <= start_ns + 30 * 1_000_000_000
+    late_ns = JITTER_NS_MAX if form == "pair" else 0  # each of a pair's events is up to this late, the last one too
+    assert start_ns < times[0] <= times[-1] <= start_ns + 30 * 1_000_000_000 + late_ns
     assert all(isinstance(json.loads(line), dict | list) for _, line in lines)
 
 
@@ -79,6 +81,12 @@ def test_a_share_s_frames_stand_still_while_its_session_does():
     stamps = [said.at_ns for at_ns, frame in lines for said in alpaca.decode(frame, at_ns) if hasattr(said, "at_ns")]
     assert len(stamps) >= len(lines)
     assert all(two_hours_a_day(at_ns + 1_000_000_000) for at_ns in stamps)
+
+
+@pytest.mark.parametrize("seconds", [55, 56, 110, 563.2])
+def test_a_pair_ends_with_the_last_step_of_the_run(seconds):
+    batch = Batch(PRESETS["hyperliquid_perp_sol"], seconds)
+    assert len(list(lines_of(batch, "pair"))) == 2 * batch.steps
 
 
 def test_an_unknown_form_and_an_exchange_without_a_dialect_are_refused():

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import msgspec
 
 from config.errors import ConfigError
-from supervisor.clock import NS_PER_MS, NS_PER_S, Clock
+from supervisor.clock import NS_PER_MS, Clock
 from venues.aleatoric.batch import Batch
 from venues.aleatoric.dialects.speakers import venue_lines
 from venues.aleatoric.events import EventMarketFeed, Wanted
-from venues.aleatoric.pair import CompositePair
+from venues.aleatoric.pair import JITTER_NS_MAX, CompositePair
 from venues.aleatoric.triangle import pair_of
 from venues.aleatoric.wire_events import WireEvent, WireFormat
 from venues.market import Book, Trade
@@ -52,10 +52,14 @@ async def paced(lines: Iterator[Line], clock: Clock, say: Callable[[bytes], obje
 def pair_lines(batch: Batch) -> Iterator[Line]:
     """The market and its spot or perpetual as the API page's composite pair."""
     encode, pair = msgspec.json.Encoder().encode, pair_of(batch.manifest)
-    end_ns = batch.manifest.start_ms * NS_PER_MS + round(batch.seconds * NS_PER_S)
+    # The last step's events are late as all others are, and their times are whole milliseconds.
+    cadence_ns = batch.model.cadence_ns
+    last_ns = (
+        batch.manifest.start_ms * NS_PER_MS + batch.steps * cadence_ns + min(JITTER_NS_MAX, cadence_ns - NS_PER_MS)
+    )
     for event in CompositePair(pair):
         at_ns = event.payload.ts * NS_PER_MS
-        if at_ns > end_ns:
+        if at_ns > last_ns:
             return
         yield at_ns, encode(event)
 
