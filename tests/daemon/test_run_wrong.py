@@ -39,7 +39,6 @@ def file(tmp_path, text):
     ("args", "said"),
     [
         (["--mode", "live"], "second switch"),
-        (["--mode", "shadow"], "does not speak yet"),
         (["--mode", "paper"], "no paper account"),
         (["--mode", "paper", "--engine", "crypto"], "alpaca_paper_key_id: is missing"),
         (["--mode", "shadow", "--engine", "equities"], "alpaca_paper_key_id: is missing"),
@@ -85,6 +84,15 @@ def test_live_with_both_switches_and_keys_ends_at_the_missing_adapter(tmp_path, 
     monkeypatch.delitem(ADAPTERS, "hyperliquid")
     line = refused(tmp_path / "data", "--mode", "live")
     assert line.startswith("obid: --mode = 'live': perps needs hyperliquid, which this version does not speak yet")
+
+
+def test_a_venue_that_is_not_there_is_one_line_and_starts_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("OBID_HYPERLIQUID_URL", "http://127.0.0.1:9")  # the port that discards
+    monkeypatch.setenv("OBID_HYPERLIQUID_CHAIN", "testnet")
+    data = tmp_path / "data"
+    (line,) = obid("run", "--mode", "shadow", "--data-dir", data, code=1).stderr.splitlines()
+    assert line.startswith("obid: the venue could not be opened: /info: ConnectError")
+    assert not (data / JOURNAL_NAME).exists()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has access lists instead of modes")

@@ -2,11 +2,15 @@
 
 The two pushes come on sockets of their own, because their frames look alike. A fast book is lengthened by the levels of
 the last slow one that lie beyond its own, while that one is fresh: the front is what it is now, the depth behind it
-what it was some seconds ago. Where that is not fresh enough, whole books can be asked for by POST within the weight
-that orders leave (`poll`); they cost two of 1,200 a minute, so a few symbols gain by it and thirty do not.
+what it was some seconds ago. Both sides are cut to the same number of levels: of the side that the price moved into
+fewer old levels are left, and a book that is shorter there would lean the other way in every imbalance.
+
+Where that is not fresh enough, whole books can be asked for by POST within the weight that orders leave (`poll`); they
+cost two of 1,200 a minute, so a few symbols gain by it and thirty do not.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from typing import Any
 
 from supervisor.beside import Beside
 from supervisor.clock import NS_PER_S
@@ -24,6 +28,9 @@ FAST_LEVELS, DEEP_LEVELS = 5, 20
 
 DEPTH_NS_MAX = 10 * NS_PER_S
 """Depth older than this is left out: the strategy takes no book of that age either (obi_age_ms_max)."""
+
+POLL_AGAIN_S = 1.0
+"""After a question that was not answered."""
 
 
 class Merge:
@@ -46,7 +53,8 @@ class Merge:
         if behind is None or at_ns - behind.at_ns > DEPTH_NS_MAX:
             return book
         bids, asks = lengthened(book.bids, behind.bids, 1.0), lengthened(book.asks, behind.asks, -1.0)
-        return Book(symbol, at_ns, book.received_ns, bids, asks)
+        depth = max(FAST_LEVELS, min(len(bids), len(asks)))
+        return Book(symbol, at_ns, book.received_ns, bids[:depth], asks[:depth])
 
 
 def lengthened(front: tuple[Level, ...], behind: tuple[Level, ...], sign: float) -> tuple[Level, ...]:
@@ -75,47 +83,63 @@ class Quotes:
         self.symbols = symbols
         self.tell = tell
         self.poll = tuple(poll)  # symbols that are asked for, too, in turn
-        self._polled: list[Book] = []
+        self._heard: list[MarketEvent] = []  # where two are heard at once
         self._merge = Merge()
         self._beside = Beside(asker.clock)
 
     async def iterate(self) -> AsyncIterator[Sequence[MarketEvent]]:
         """Batches that arrived together; never ends."""
+        if not self.poll:
+            async for batch in self.streams.batches():
+                if events := self._sifted(batch):
+                    yield events
+            return
         before, self._beside = self._beside, Beside(self.asker.clock)
         beside = self._beside
         await before.stop()
-        if self.poll:
-            beside.start(self._poll(), "hyperliquid polls")
-        hear = self._merge.hear
+        beside.start(self._listen(), "hyperliquid books")
+        beside.start(self._poll(), "hyperliquid polls")
         try:
-            async for batch in self.streams.batches():
-                beside.check()
-                events: list[MarketEvent] = []
-                if self._polled:
-                    batch = [*self._polled, *batch]
-                    self._polled.clear()
-                for one in batch:
-                    if type(one) is Book:
-                        if (book := hear(one)) is not None:
-                            events.append(book)
-                    elif type(one) is Trade:
-                        events.append(one)
-                    elif isinstance(one, Lost | Damaged | Quarantine):
-                        self.tell(said_of(one))
-                if events:
-                    yield events
+            while True:
+                if self._heard:
+                    heard, self._heard = self._heard, []
+                    yield heard
+                else:
+                    await beside.wait()
         finally:
             await beside.stop()
 
+    def _sifted(self, batch: Iterable[Any]) -> list[MarketEvent]:
+        """What of a batch is market, books merged; what befell a socket is told."""
+        events: list[MarketEvent] = []
+        for one in batch:
+            if type(one) is Book:
+                if (book := self._merge.hear(one)) is not None:
+                    events.append(book)
+            elif type(one) is Trade:
+                events.append(one)
+            elif isinstance(one, Lost | Damaged | Quarantine):
+                self.tell(said_of(one))
+        return events
+
+    async def _listen(self) -> None:
+        async for batch in self.streams.batches():
+            self._hear(batch)
+
+    def _hear(self, batch: Iterable[Any]) -> None:
+        if events := self._sifted(batch):
+            self._heard += events
+            self._beside.wake()
+
     async def _poll(self) -> None:
-        """Ask for one book after the other, as often as what others leave allows; they go out with the next push."""
+        """Ask for one book after the other, as often as what others leave allows."""
         while True:
             for symbol in self.poll:
                 try:
                     book = await self.asker.ask(info.l2_book(symbol), Urgency.POLL)
                 except (VenueUnreachable, VenueMisspoke) as error:
                     self.tell(f"poll of {symbol}: {type(error).__name__}: {error}")
-                    await self.asker.clock.sleep(1.0)
+                    await self.asker.clock.sleep(POLL_AGAIN_S)
                     continue
                 if book is not None:
-                    self._polled.append(book)
+                    self._hear((book,))
