@@ -54,6 +54,7 @@ class Asked(Struct, frozen=True):
 
     batch: Batch
     earlier: str = ""  # the digest that an earlier run of the same file had
+    file: Path | None = None  # that file
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -96,7 +97,7 @@ def asked(
         if scenario.at_s >= seconds:
             raise BadInput("--scenario", scenario.text, f"must begin before the run ends, after {seconds:g} s")
     calendar = session_calendar()
-    return Asked(Batch(manifest, seconds, partial(is_rth, calendar=calendar), _name_of(calendar)), earlier)
+    return Asked(Batch(manifest, seconds, partial(is_rth, calendar=calendar), _name_of(calendar)), earlier, file)
 
 
 def _name_of(calendar: SessionCalendar) -> str:
@@ -157,6 +158,9 @@ def generate(asked: Asked, wanted: Wanted, *, as_json: bool) -> int:
         raise BadInput("--out", "", "say what to make: --out X.parquet, --plot X.png, --cache DIR")
     if wanted.plot is not None and not wanted.plot.parent.is_dir():
         raise BadInput("--plot", str(wanted.plot), f"there is no folder {wanted.plot.parent}")
+    if wanted.out is not None and asked.file is not None and wanted.out.exists():
+        if wanted.out.with_suffix(SIDECAR).absolute() == asked.file.absolute():
+            raise BadInput("--out", str(wanted.out), "would overwrite the run that --manifest names: another name")
     said: dict[str, Any] = {}
     try:
         cached = _cached(batch, wanted, said)

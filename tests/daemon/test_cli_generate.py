@@ -54,6 +54,16 @@ def test_rows_that_are_not_those_of_the_file_are_exit_1(tmp_path: Path):
     assert "NOT the rows" in said
 
 
+def test_an_earlier_run_is_not_overwritten_by_its_own_repetition(tmp_path: Path):
+    generate(*SOL, "--out", tmp_path / "x.parquet")
+    before = (tmp_path / "x.parquet").read_bytes()
+    again = ("--manifest", tmp_path / "x.json", "--out", tmp_path / "x.parquet")
+    assert "would overwrite the run that --manifest names" in generate(*again, code=2)
+    (tmp_path / "x.parquet").unlink()
+    assert generate(*again).endswith("the same rows as before\n")
+    assert (tmp_path / "x.parquet").read_bytes() == before
+
+
 def test_a_manifest_as_toml(tmp_path: Path):
     (tmp_path / "m.toml").write_text(
         'symbol = "ETH"\ninitial_mid = 4000\nvolatility = 0.7\nscenarios = [{kind = "trend", at_s = 60}]\n'
