@@ -48,6 +48,7 @@ class Known(Struct, frozen=True):
 
 _DOCS = "docs, Error responses"
 _CCXT = "ccxt 4.5, hyperliquid exceptions"
+_TESTNET = "transcripts of testnet of 2026 that others published: of updateLeverage"
 KNOWN = (
     Known("price must be divisible by tick size", Meaning.REFUSED, _DOCS),
     Known("order must have minimum value of", Meaning.REFUSED, f"{_DOCS}; go-hyperliquid Orders_Below10"),
@@ -60,7 +61,7 @@ KNOWN = (
     Known("would increase open interest", Meaning.REFUSED, _DOCS),  # while capped; too quickly
     Known("more aggressive than oracle", Meaning.REFUSED, _DOCS),
     Known("insufficient spot balance", Meaning.REFUSED, _DOCS),
-    Known("order price too far from oracle", Meaning.REFUSED, _DOCS),
+    Known("price too far from oracle", Meaning.REFUSED, _DOCS),
     Known("exceed margin tier limit", Meaning.REFUSED, _DOCS),
     Known("was never placed, already canceled, or filled", Meaning.OVER, _DOCS),
     Known("cannot modify canceled or filled order", Meaning.OVER, "recorded block of 2026-06-11, public notes"),
@@ -69,6 +70,9 @@ KNOWN = (
     Known("order has zero size", Meaning.REFUSED, _CCXT),
     Known("order has invalid price", Meaning.REFUSED, "public notes"),
     Known("invalid leverage value", Meaning.REFUSED, "live failures of this project's forerunner"),
+    Known("cannot switch leverage type", Meaning.REFUSED, _TESTNET),
+    Known("margin available to decrease leverage", Meaning.REFUSED, _TESTNET),
+    Known("cross margin is not allowed", Meaning.REFUSED, _TESTNET),
     Known("user or api wallet", Meaning.REFUSED, "go-hyperliquid Orders_InvalidAuth: another signer was recovered"),
     Known("must deposit before performing actions", Meaning.REFUSED, "public notes: no account, or another signer"),
     Known("only post-only orders allowed", Meaning.REFUSED, "public notes: after a network upgrade"),
