@@ -15,7 +15,7 @@ from venues.emulator.hyperliquid.config import AccountConfig, ExchangeConfig
 from venues.emulator.hyperliquid.exchange import HyperliquidExchange
 from venues.hyperliquid.actions import Action
 from venues.hyperliquid.sign import Chain, Signer
-from venues.market import Book, Level, MarketEvent
+from venues.market import Book, Level, MarketEvent, Side, Trade
 
 S = 1_000_000_000
 START_NS = 1_790_000_000 * S
@@ -54,12 +54,15 @@ class Quiet:
         facts = load_universe("perps")
         self.models: dict[str, SymbolModel] = {name: model_of(facts[name]) for name in names}
         self.seed, self.start_ns, self.size = 7, START_NS, 1.0
+        self.trades: list[tuple[str, float, float, Side]] = []  # name, price, size, who took; each once
         self._at_ns = START_NS
 
     def next_batch(self) -> tuple[int, list[MarketEvent]]:
         """The next books."""
         self._at_ns += STEP_NS
-        return self._at_ns, [self._book(name) for name in self.models]
+        made = [Trade(name, self._at_ns, self._at_ns, *how) for name, *how in self.trades]  # type: ignore[arg-type]
+        self.trades.clear()
+        return self._at_ns, [*made, *(self._book(name) for name in self.models)]
 
     def _book(self, name: str) -> Book:
         mid, tick = MIDS[name]
@@ -104,9 +107,14 @@ class Desk:
         """Ask; the bytes of the answer."""
         return self.venue.info(dict(body), self.now_ns)
 
-    def trade(self, asset: int, side: str, price: str, size: str) -> bytes:
+    def trade(self, asset: int, side: str, price: str, size: str, who: Signer = AGENT) -> bytes:
         """Take from the book at once."""
-        return self.post(placed(limit(asset, side, price, size, "Ioc")))
+        return self.post(placed(limit(asset, side, price, size, "Ioc")), who)
+
+    def others(self, name: str, price: float, size: float, side: Side) -> None:
+        """Somebody else takes from the book, which may fill what rests there."""
+        self.market.trades.append((name, price, size, side))
+        self.wait(1)
 
 
 def limit(

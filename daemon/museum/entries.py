@@ -24,9 +24,11 @@ from daemon.museum.bench import (
 from daemon.museum.exhibit import Exhibit
 from risk.circuit_breaker import observe
 from risk.gate import judge
+from risk.gate_state import new_state
 from risk.intent import Approved, Intent, Refused
 from risk.order import OrderState
 from risk.rate import RateBucket, take
+from risk.session import SessionCalendar
 from venues.market import Book, Level
 
 LOTS = 120
@@ -257,6 +259,23 @@ OLD_BOOK = Exhibit(
     check=lambda entries: entries == 0,
 )
 
+
+def _before_a_look(*, reconciled: bool) -> str:
+    """An entry in the first second after a restart."""
+    verdict = judge(intent(LOTS), replace(open_gate(), reconciled=reconciled), NOW_NS)[0]
+    return verdict.rule if isinstance(verdict, Refused) else "passed"
+
+
+EMPTY_MEMORY = Exhibit(
+    name="l2-empty-memory",
+    story="After a restart memory was empty, and what was held already was bought again.",
+    sources=("L2",),
+    stake="every position doubled by a restart",
+    right=lambda: _before_a_look(reconciled=new_state(profile(), (instrument(),), SessionCalendar()).reconciled),
+    wrong=lambda: _before_a_look(reconciled=True),
+    check=lambda rule: rule == "reconciled",
+)
+
 PER_MINUTE, BURST = 6_000, 6_000
 
 
@@ -303,5 +322,6 @@ EXHIBITS = (
     BLOCKED_EVERY_BAR,
     FIVE_LEVELS,
     OLD_BOOK,
+    EMPTY_MEMORY,
     SECOND_BURST,
 )

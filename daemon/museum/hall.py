@@ -3,11 +3,23 @@
 from difflib import get_close_matches
 
 from daemon.errors import BadInput
-from daemon.museum import answers, budgets, entries, exits, fills, machine, outcomes, positions, rounding, sockets
+from daemon.museum import (
+    answers,
+    budgets,
+    entries,
+    exits,
+    fills,
+    machine,
+    outcomes,
+    positions,
+    rounding,
+    sockets,
+    whole,
+)
 from daemon.museum.exhibit import Exhibit
 from daemon.museum.sources import SOURCES, Source
 
-HYPERLIQUID = (rounding, answers, outcomes, fills, positions, entries, exits, budgets, machine, sockets)
+HYPERLIQUID = (rounding, answers, outcomes, fills, positions, entries, exits, budgets, machine, whole, sockets)
 """The first wing; a new one adds its modules to WINGS and its sources to sources.py."""
 WINGS = {"hyperliquid": HYPERLIQUID}
 

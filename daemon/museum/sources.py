@@ -24,7 +24,7 @@ def _thread(key: str, project: str, about: str, left_out: str = "") -> Source:
 
 LIVE = (
     Source("L1", "text of an enumeration in a fill's callback", ALPACA),
-    Source("L2", "a restart with an empty memory", ALPACA),
+    Source("L2", "a restart with an empty memory", "owners of adopted orders are Alpaca's part of it"),
     Source("L3", "paper fills that live would not have made", ALPACA),
     Source("L4", "connection limits and zombie streams", ALPACA),
     Source("L5", "one WebSocket slot for data and orders", ALPACA),
@@ -77,7 +77,7 @@ DEFECTS = (
     Source(
         "D12",
         "one queue for all, no look at a book's age",
-        "synchronous calls in the loop cannot happen here: tests/test_tidy.py lets none in",
+        "questions in the strategy's way: a mind cannot await, and tests/test_tidy.py lets no client into actors/",
     ),
     Source("D13", "a breaker for buys alone, open on errors, renewed by restarts"),
     Source(
