@@ -158,9 +158,9 @@ def generate(asked: Asked, wanted: Wanted, *, as_json: bool) -> int:
         raise BadInput("--out", "", "say what to make: --out X.parquet, --plot X.png, --cache DIR")
     if wanted.plot is not None and not wanted.plot.parent.is_dir():
         raise BadInput("--plot", str(wanted.plot), f"there is no folder {wanted.plot.parent}")
-    if wanted.out is not None and asked.file is not None and wanted.out.exists():
-        if wanted.out.with_suffix(SIDECAR).absolute() == asked.file.absolute():
-            raise BadInput("--out", str(wanted.out), "would overwrite the run that --manifest names: another name")
+    beside = wanted.out.with_suffix(SIDECAR).absolute() if wanted.out is not None and wanted.out.exists() else None
+    if asked.file is not None and beside == asked.file.absolute():
+        raise BadInput("--out", str(wanted.out), "would overwrite the run that --manifest names: give another name")
     said: dict[str, Any] = {}
     try:
         cached = _cached(batch, wanted, said)
