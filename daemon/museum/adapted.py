@@ -93,6 +93,7 @@ def adapt(
     scene: Callable[[Adapted], Awaitable[T]],
     names: Sequence[str] = ("BTC",),
     before: Callable[[Desk], None] | None = None,
+    leverage: int = 0,
 ) -> T:
     """Open an adapter on a desk, play, and return what the scene does; `before` it, the desk may be used by hand."""
     desk = Desk(names)
@@ -103,7 +104,10 @@ def adapt(
         rest, said = DeskRest(desk, clock), []  # type: ignore[var-annotated]
         facts = load_universe("perps")
         wanted = Wanted(
-            engine="perps", facts=tuple(facts[name] for name in names), leverage={}, known_ns=clock.now_ns()
+            engine="perps",
+            facts=tuple(facts[name] for name in names),
+            leverage=dict.fromkeys(names, leverage) if leverage else {},
+            known_ns=clock.now_ns(),
         )
         shared = Shared(rest, RequestBudget(), Limits())  # type: ignore[arg-type]
         with TemporaryDirectory() as folder:

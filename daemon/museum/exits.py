@@ -22,9 +22,9 @@ from daemon.museum.bench import (
 from daemon.museum.desk import BTC, Desk, limit, placed
 from daemon.museum.exhibit import Exhibit
 from risk.circuit_breaker import observe
-from risk.intent import Intent, Reprice, Trading
+from risk.intent import Cancel, Intent, Reprice, Trading
 from risk.order import OrderState
-from venues.market import MINOR_PER_USD, Accepted, Book, Cancelled, Level, TimeInForce
+from venues.market import MINOR_PER_USD, Accepted, Book, Cancelled, Fill, Level, TimeInForce
 from venues.matching import MatchingEngine
 
 LOTS = 250
@@ -168,6 +168,31 @@ SHADOW_NEVER_ENDS = Exhibit(
     check=lambda said: said == "Accepted Cancelled",
 )
 
+
+def _shadow_taker() -> int:
+    """An order that crosses, in shadow: lots that its position is told of."""
+    engine = MatchingEngine(ENGINE, (instrument(),), {"native": (1.5, 4.5)}, EQUITY_MINOR)
+    engine.on_book(Book("BTC", NOW_NS, NOW_NS, (Level(PRICE - 1, 1.0),), (Level(PRICE + 1, 1.0),)))
+    order = request(LOTS, time_in_force=TimeInForce.IOC, ticks=instrument().ticks(PRICE + 10))
+    return sum(event.lots for event in engine.submit(order, NOW_NS) if isinstance(event, Fill))
+
+
+def _by_stream_alone() -> int:
+    """Fills come by the venue's stream, and the venue knows nothing of a shadow's orders."""
+    heard: list[int] = []
+    return sum(heard)
+
+
+SHADOW_TAKER = Exhibit(
+    name="d5-shadow-taker",
+    story="In shadow an order that crosses was announced, and no fill of it ever was.",
+    sources=("D5",),
+    stake="a rehearsal without positions",
+    right=_shadow_taker,
+    wrong=_by_stream_alone,
+    check=lambda lots: lots == LOTS,
+)
+
 # --- halts ------------------------------------------------------------------------------------------------------------
 
 
@@ -248,13 +273,68 @@ PART_OF_THE_EQUITY = Exhibit(
     check=lambda tripped: tripped is False,
 )
 
+
+def _resting_when_halted() -> list[str]:
+    """An entry rests, and the engine is halted: what is taken back."""
+    mind = watchdog()
+    mind.hear(moved(OrderState.RESTING))
+    said = mind.hear(TradingState(ENGINE, Trading.HALTED, "daily_loss", "circuit_breaker", NOW_NS + S))
+    return [wish.order_id for wish in said if isinstance(wish, Cancel)]
+
+
+def _halts_the_process() -> list[str]:
+    """The engine is told to go; what rests at the venue knows nothing of that."""
+    return []
+
+
+ORDERS_STAY = Exhibit(
+    name="d14-orders-stay",
+    story="A halt ended the process and cancelled nothing, so orders went on resting and filling.",
+    sources=("D14",),
+    stake="positions that grow after the halt",
+    right=_resting_when_halted,
+    wrong=_halts_the_process,
+    check=lambda cancelled: cancelled == ["o1"],
+)
+
+DAY_NS = 86_400 * S
+
+
+def _loss_of_two_days() -> int:
+    """Forty dollars lost yesterday, ten today: the loss that counts, in dollars."""
+    limits = open_gate().breaker_limits
+    forty, fifty = (EQUITY_MINOR - usd * MINOR_PER_USD for usd in (40, 50))
+    now = breaker(EQUITY_MINOR, EQUITY_MINOR, EQUITY_MINOR, forty, forty, forty)
+    for step, reading in enumerate((forty, fifty, fifty, fifty)):
+        now, _ = observe(now, limits, reading, NOW_NS + DAY_NS + step * S)
+    return now.loss_minor // MINOR_PER_USD
+
+
+def _since_the_start() -> int:
+    now = breaker(*(EQUITY_MINOR - usd * MINOR_PER_USD for usd in (0, 0, 0, 40, 40, 40, 50, 50, 50)))
+    return now.loss_minor // MINOR_PER_USD
+
+
+DAY_NEVER_TURNS = Exhibit(
+    name="d13-day-never-turns",
+    story="The day of the daily loss never ended, so small losses of many days added up to a halt.",
+    sources=("D13",),
+    stake="an engine that stops for no reason of today",
+    right=_loss_of_two_days,
+    wrong=_since_the_start,
+    check=lambda usd: usd == 10,
+)
+
 EXHIBITS = (
     NO_FLOOR,
     POST_ONLY_EXIT,
     EXIT_BY_TAG,
     PENDING_FOR_EVER,
     SHADOW_NEVER_ENDS,
+    SHADOW_TAKER,
     HALT_UNDONE,
     LOSS_RENEWED,
     PART_OF_THE_EQUITY,
+    ORDERS_STAY,
+    DAY_NEVER_TURNS,
 )

@@ -16,7 +16,7 @@ from venues.hyperliquid.socket import Socket, SocketLimits, socket_url
 from venues.hyperliquid.streams import Streams
 
 SPEED = 20.0
-PATIENCE_S = 30.0
+PATIENCE_S = 400.0
 """Of the emulator's time: what has not happened by then does not."""
 STEP_S = 0.2
 ROOMY = 1_000

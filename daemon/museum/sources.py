@@ -45,7 +45,11 @@ LIVE = (
     Source("L20", "profits paired, summed and paged wrongly"),
     Source("L21", "SIGTERM ignored", "signals themselves need a process: tests/daemon sends them to one"),
     Source("L22", "a size override ignored, a net cap open on NaN"),
-    Source("L23", "collateral not held, refusals counted, keys that cannot transfer"),
+    Source(
+        "L23",
+        "collateral not held, refusals counted, keys that cannot transfer",
+        "sub-accounts without unified-account mode: nothing here stands on that mode",
+    ),
     Source(
         "L24",
         "an empty list out of a header, Kelly sizes in price units, syntax of a later Python",
@@ -80,11 +84,7 @@ DEFECTS = (
         "questions in the strategy's way: a mind cannot await, and tests/test_tidy.py lets no client into actors/",
     ),
     Source("D13", "a breaker for buys alone, open on errors, renewed by restarts"),
-    Source(
-        "D14",
-        "a watchdog that mis-sums and a halt that does not hold",
-        "resting orders after a stop: the run cancels them, which tests/daemon holds on a whole run",
-    ),
+    Source("D14", "a watchdog that mis-sums, a halt that does not hold, orders that stay"),
     Source("D15", "a sector counter of equities", "only equities have sectors: it belongs to the Alpaca wing"),
     Source("D16", "two kinds of price in one window"),
     Source("D17", "names of orders by the second"),

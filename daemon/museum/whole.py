@@ -21,6 +21,8 @@ BID = 65_999.0
 """The best of the desk's book."""
 TWO = ("BTC", "xyz:TSLA")
 MINUTE_NS = 60 * S
+LEVERAGE_WANTED, LEVERAGE_MOST = 1_000, 40
+"""Of BTC: asked for, and the venue's most."""
 
 
 def _isolated(desk: Desk) -> None:
@@ -50,6 +52,31 @@ LEVERAGE_WITH_A_POSITION = Exhibit(
     right=lambda: adapt(_opened, before=_isolated),
     wrong=_dies_of_it,
     check=lambda seen: seen == "open, 1 traded, told",
+)
+
+
+async def _leverage_set(on: Adapted) -> str:
+    """What stands at the exchange for a coin that was to have a thousand."""
+    on.desk.trade(BTC, "buy", "66100", "0.01", MASTER)
+    ask = info.clearinghouse_state(MASTER.address)
+    (row,) = ask.read(on.desk.info(ask.body)).asset_positions
+    told = [line for line in on.said if "leverage" in line]
+    return "as high as it goes" if row.position.leverage.value == LEVERAGE_MOST and not told else "not set"
+
+
+def _asks_for_the_moon() -> str:
+    (verdict,) = read_answer(Desk(("BTC",)).post(update_leverage(BTC, LEVERAGE_WANTED, cross=True)), 0)
+    return "not set" if isinstance(verdict, Refused) else "as high as it goes"
+
+
+LEVERAGE_OVER_THE_VENUE = Exhibit(
+    name="l19-leverage-over-the-venue",
+    story="A cap of ours above the venue's most was asked for as it stood: invalid leverage value.",
+    sources=("L19",),
+    stake="a coin traded at whatever leverage stood there",
+    right=lambda: adapt(_leverage_set, leverage=LEVERAGE_WANTED),
+    wrong=_asks_for_the_moon,
+    check=lambda seen: seen == "as high as it goes",
 )
 
 
@@ -234,6 +261,7 @@ OPEN_CANDLE = Exhibit(
 
 EXHIBITS = (
     LEVERAGE_WITH_A_POSITION,
+    LEVERAGE_OVER_THE_VENUE,
     DEX_LEFT_OUT,
     FILLED_WHILE_DEAF,
     FOUND_BY_NAME,
