@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from actors.messages import Mark, OrderPlanned
+from daemon.museum.adapted import Adapted, adapt
 from daemon.museum.bench import ENGINE, NOW_NS, Bookkeeper, S, filled, moved, request, watchdog
 from daemon.museum.desk import BTC, EVERY, MASTER, TSLA, Desk
 from daemon.museum.exhibit import Exhibit
@@ -13,10 +14,9 @@ from risk.intent import Reprice
 from risk.order import OrderState
 from supervisor.messages import Tick
 from venues.hyperliquid import info
-from venues.hyperliquid.account_wire import UserFill, UserFills
+from venues.hyperliquid.account_wire import UserFill
 from venues.hyperliquid.paging import FillPages, Window
-from venues.hyperliquid.wire import decode
-from venues.market import Accepted, Cancelled, TimeInForce
+from venues.market import Accepted, Cancelled, Fill, TimeInForce
 
 CHUNKS = (38, 20, 527)
 """Lots of the three fills of one order."""
@@ -154,22 +154,36 @@ def _away(desk: Desk) -> tuple[bytes, ...]:
     """Frames of two connections; between them, while nobody listens, something is bought."""
     topic = desk.venue.topic({"type": "userFills", "user": MASTER.address})
     desk.venue.watch(topic)
-    desk.trade(BTC, "buy", "66100", "0.01")
+    desk.trade(BTC, "buy", "66100", "0.01", MASTER)
     heard = [frame for _, frame in desk.wait(1)]
     desk.venue.unwatch(topic)
-    desk.trade(BTC, "buy", "66100", "0.02")
+    desk.trade(BTC, "buy", "66100", "0.02", MASTER)
     desk.wait(1)
     return *heard, *desk.venue.snapshot(topic, desk.now_ns)
 
 
-def _held(frames: Iterable[bytes], *, snapshots: bool) -> Decimal:
-    """What the fills of frames add up to, each once."""
-    known: dict[str, UserFill] = {}
-    for frame in frames:
-        heard = decode(frame, NOW_NS)
-        if isinstance(heard, UserFills) and (snapshots or not heard.snapshot):
-            known |= {fill.id: fill for fill in heard.fills}
-    return sum((fill.size * fill.side.sign for fill in known.values()), Decimal(0))
+async def _account_hears(on: Adapted) -> Decimal:
+    """What fills add up to that our account stream tells of these frames."""
+    on.hear(*_away(on.desk))
+    return _told(on)
+
+
+async def _account_hears_twice(on: Adapted) -> Decimal:
+    """The same, every frame twice."""
+    on.hear(*_away(on.desk) * 2)
+    return _told(on)
+
+
+def _told(on: Adapted) -> Decimal:
+    lots = sum(fill.lots * fill.side.sign for fill in on.events if isinstance(fill, Fill))
+    return on.adapter.instruments["BTC"].size(lots)
+
+
+def _rows(frames: Iterable[bytes], *, snapshots: bool) -> Decimal:
+    """What all rows of frames add up to, those of snapshots or not."""
+    told = [json.loads(frame)["data"] for frame in frames]
+    rows = [row for data in told if snapshots or not data.get("isSnapshot") for row in data["fills"]]
+    return sum((Decimal(row["sz"]) for row in rows), Decimal(0))
 
 
 FILLS_WHILE_AWAY = Exhibit(
@@ -177,55 +191,41 @@ FILLS_WHILE_AWAY = Exhibit(
     story="A fill came while the socket was down; it is told in the snapshot after it, and snapshots were skipped.",
     sources=("D11",),
     stake="two thirds of a position, unknown",
-    right=lambda: _held(_away(Desk(("BTC",))), snapshots=True),
-    wrong=lambda: _held(_away(Desk(("BTC",))), snapshots=False),
+    right=lambda: adapt(_account_hears),
+    wrong=lambda: _rows(_away(Desk(("BTC",))), snapshots=False),
     check=lambda size: size == Decimal("0.03"),
 )
-
-
-def _twice(*, by_id: bool) -> Decimal:
-    """Every frame comes twice, as after a reconnect."""
-    frames = _away(Desk(("BTC",))) * 2
-    if by_id:
-        return _held(frames, snapshots=True)
-    rows = [row for frame in frames for row in json.loads(frame)["data"]["fills"]]
-    return sum((Decimal(row["sz"]) for row in rows), Decimal(0))
-
 
 SNAPSHOT_TWICE = Exhibit(
     name="nt-3046",
     story="A restart tells old fills again, and the engine applied them again or died of the duplicate id.",
     sources=("nt-3046",),
     stake="a position that grows with every restart",
-    right=lambda: _twice(by_id=True),
-    wrong=lambda: _twice(by_id=False),
+    right=lambda: adapt(_account_hears_twice),
+    wrong=lambda: _rows(_away(Desk(("BTC",))) * 2, snapshots=True),
     check=lambda size: size == Decimal("0.03"),
 )
 
 
-def _asked_by_time(desk: Desk, dex: str | None) -> tuple[UserFill, ...]:
-    """All fills in pages, the venue being asked with or without a dex, which it does not look at."""
-    start_ms, end_ms = desk.now_ns // 1_000_000 - 60_000, desk.now_ns // 1_000_000
-    pages = FillPages(start_ms, end_ms)
-    while (window := pages.window) is not None:
-        ask = info.user_fills_by_time(MASTER.address, window.start_ms, window.end_ms)
-        pages.hear(ask.read(desk.info(ask.body | ({} if dex is None else {"dex": dex}))))
-    return pages.fills
-
-
-def _two_dexs() -> Desk:
-    desk = Desk()
-    desk.trade(BTC, "buy", "66100", "0.01")
-    desk.trade(TSLA, "buy", "401", "1")
+def _two_dexs(desk: Desk) -> None:
+    desk.trade(BTC, "buy", "66100", "0.01", MASTER)
+    desk.trade(TSLA, "buy", "401", "1", MASTER)
     desk.wait(1)
-    return desk
 
 
-def _counted(*, each_dex: bool) -> list[str]:
-    """Names of the fills that were counted."""
-    desk = _two_dexs()
-    dexs: Sequence[str | None] = EVERY if each_dex else (None,)
-    return [fill.coin for dex in dexs for fill in _asked_by_time(desk, dex)]
+async def _asked_once(on: Adapted) -> list[str]:
+    """Names of the fills that the adapter finds."""
+    return [fill.symbol for fill in await on.adapter.fills(on.clock.now_ns() - 60 * S)]
+
+
+def _asked_by_dex() -> list[str]:
+    """The venue is asked for the fills of each dex; it does not look at the dex."""
+    desk, names = Desk(), []
+    _two_dexs(desk)
+    for dex in EVERY:
+        ask = info.user_fills_by_time(MASTER.address, desk.now_ns // 1_000_000 - 60_000)
+        names += [fill.coin for fill in ask.read(desk.info(ask.body | {"dex": dex}))]
+    return names
 
 
 DEX_IGNORED = Exhibit(
@@ -233,8 +233,8 @@ DEX_IGNORED = Exhibit(
     story="Fills were asked for dex by dex; the venue ignores the dex, so eight of them counted all of it eight times.",
     sources=("L20",),
     stake="profits multiplied by the number of dexs",
-    right=lambda: _counted(each_dex=False),
-    wrong=lambda: _counted(each_dex=True),
+    right=lambda: adapt(_asked_once, ("BTC", "xyz:TSLA"), _two_dexs),
+    wrong=_asked_by_dex,
     check=lambda coins: sorted(coins) == ["BTC", "xyz:TSLA"],
 )
 
@@ -310,31 +310,34 @@ UNEQUAL_PAIRS = Exhibit(
 )
 
 
-def _venue_says() -> Decimal:
-    """A losing round trip on the exchange: closedPnl less fees, as the exchange counts."""
-    desk = _round_trip()
-    fills = _asked_by_time(desk, None)
-    return sum((fill.closed_pnl_usd - fill.fee for fill in fills), Decimal(0))
-
-
-def _round_trip() -> Desk:
-    desk = Desk(("BTC",))
-    desk.trade(BTC, "buy", "66100", "0.01")
-    desk.trade(BTC, "sell", "65900", "0.01")
+def _round_trip(desk: Desk) -> None:
+    """Bought and sold at a loss."""
+    desk.trade(BTC, "buy", "66100", "0.01", MASTER)
+    desk.trade(BTC, "sell", "65900", "0.01", MASTER)
     desk.wait(1)
-    return desk
 
 
-def _money_moved(desk: Desk) -> Decimal:
+async def _our_books(on: Adapted) -> int:
+    """What our ledger makes of the fills that the venue tells, by how much it is off in millionths of a dollar."""
+    books = Bookkeeper()
+    books.tell(*await on.adapter.fills(on.clock.now_ns() - 60 * S))
+    money = books.mind.books.money(ENGINE)
+    return money.realised_minor - money.fees_minor - _money_moved(on.desk)
+
+
+def _money_moved(desk: Desk) -> int:
+    """What the venue says that the account has gained."""
     ask = info.clearinghouse_state(MASTER.address)
-    return ask.read(desk.info(ask.body)).margin_summary.account_value - 10_000
+    return round((ask.read(desk.info(ask.body)).margin_summary.account_value - 10_000) * 1_000_000)
 
 
-def _percent_as_dollars() -> Decimal:
-    """What the log of signals had: per cent of each trade, added up, and no fees."""
-    desk = _round_trip()
-    prices = [fill.price for fill in _asked_by_time(desk, None)]
-    return (prices[1] / prices[0] - 1) * 100
+def _percent_as_dollars() -> int:
+    """What a log of signals has: per cent of each trade, added up as dollars, and no fees."""
+    desk = Desk(("BTC",))
+    _round_trip(desk)
+    ask = info.user_fills(MASTER.address)
+    sold, bought = (fill.price for fill in ask.read(desk.info(ask.body)))
+    return round((sold / bought - 1) * 100 * 1_000_000) - _money_moved(desk)
 
 
 PNL_OF_THE_VENUE = Exhibit(
@@ -342,9 +345,9 @@ PNL_OF_THE_VENUE = Exhibit(
     story="Profit was summed from a log of signals, in per cent and without fees, and was off by up to six times.",
     sources=("L20",),
     stake="a loss that reads as a profit",
-    right=_venue_says,
+    right=lambda: adapt(_our_books, before=_round_trip),
     wrong=_percent_as_dollars,
-    check=lambda usd: abs(usd - _money_moved(_round_trip())) < Decimal("0.000001"),
+    check=lambda off: off == 0,
 )
 
 EXHIBITS = (
