@@ -75,7 +75,7 @@ BROKEN_WITHOUT_A_WORD = _exhibit(
 )
 MUTE = _exhibit(
     "hl-sdk-145",
-    "After a day or two a subscription sent nothing more, though its socket stood and answered pings.",
+    "After a day or two a subscription sent nothing more, and the client went on as if all were well.",
     "decisions on the last book before the silence",
     kind="mute",
     for_s=0,
@@ -106,7 +106,7 @@ async def _asks_for_all_again(venue: Loopback) -> str:
 
 DEADLY_NAME = Exhibit(
     name="hb-7593",
-    story="One name that the venue did not know closed the socket of all with 1006, every time it was opened again.",
+    story="Asking for one pair closed the socket with 1006, again and again, and took along what else was on it.",
     sources=("hb-7593",),
     stake="no market at all, for the sake of one coin",
     right=lambda: play(NAMES, _finds_the_bad_name),
