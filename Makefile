@@ -11,10 +11,10 @@ LOCK_BEFORE := 2026-10-01T12:00:00Z
 RESOLVE := UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --upgrade --exclude-newer $(LOCK_BEFORE) \
 	--universal --python-version 3.11 --fork-strategy fewest --generate-hashes
 
-.PHONY: help venv run test check soak books fuzz bench lock
+.PHONY: help venv run test check soak books fuzz hl-hour bench lock
 
 help: # Lists the verbs.
-	@grep -E '^[a-z]+:.*# ' Makefile
+	@grep -E '^[a-z-]+:.*# ' Makefile
 
 venv: .venv/dev.stamp # Installs everything, the tools of test, check and bench included.
 
@@ -37,6 +37,9 @@ books: .venv/dev.stamp # Checks N snapshots of many synthetic markets (10,000,00
 
 fuzz: .venv/dev.stamp # Damages N frames of Hyperliquid (1,000,000 take a minute) and reads them.
 	$(PY) -m tests.soak.frames $(or $(N),1000000)
+
+hl-hour: .venv/dev.stamp # Trades the emulated Hyperliquid for an hour under default faults and compares both sides (SPEED=5: in 12 minutes).
+	$(PY) -m tests.soak.hl_hour --speed $(or $(SPEED),1)
 
 bench: .venv/dev.stamp # Prints the benchmarks and writes benchmarks/out/bench.json.
 	$(PY) -m benchmarks

@@ -1,0 +1,131 @@
+"""`obid run --mode live` and shadow against the emulated Hyperliquid: the daemon unchanged, the socket real."""
+
+import json
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from config.errors import ConfigError
+from config.settings import PLAY, load_settings
+from daemon import run
+from daemon.books import recover_from
+from daemon.emulate import snippet
+from daemon.options import JOURNAL_NAME, Mode, RunOptions
+from tests.daemon.runs import EAGER, log_of, obid
+from tests.venues.emulator.running import ADDRESS, KEY, Running, running
+
+SYMBOLS = ("BTC", "ETH", "xyz:TSLA")
+SPEED = 8.0
+BUSY = EAGER.replace("[perps.signal]", "[perps.signal]\nbar_s = 1").replace("6000", "60")
+FAULTS = """
+seed = 3
+[[fault]]
+kind = "close"
+every_s = 40
+[[fault]]
+kind = "lost_before"
+every_s = 25
+requests = ["order", "batchModify"]
+[[fault]]
+kind = "inner_error"
+every_s = 20
+[[fault]]
+kind = "duplicate_fills"
+every_s = 10
+[[fault]]
+kind = "late_fills"
+every_s = 15
+"""
+
+
+@pytest.fixture
+def key(monkeypatch):
+    monkeypatch.setenv("OBID_HYPERLIQUID_AGENT_KEY", KEY)
+
+
+def configured(tmp_path: Path, venue: Running, more: str = BUSY) -> Path:
+    path = tmp_path / "emulator.toml"
+    path.write_text("\n".join(snippet(venue.url, ADDRESS, SYMBOLS)) + "\n" + more)
+    return path
+
+
+def traded(venue: Running, config: Path, data: Path, monkeypatch, *, mode: Mode = Mode.LIVE, seconds: float) -> int:
+    """Run at the emulator's speed and by its time, which the command line has no way to say: a venue keeps its own."""
+    asked = urllib.request.Request(venue.url + "/emulator/time", b"{}", method="POST")
+
+    def now_ns() -> int:
+        with urllib.request.urlopen(asked, timeout=10) as answer:
+            return json.load(answer)["now_ns"]
+
+    monkeypatch.setattr(run, "now_ns", now_ns)
+    options = RunOptions(
+        mode=mode,
+        engines=("perps",),
+        data_dir=data,
+        config=config,
+        plain=True,
+        for_ns=round(seconds * 1e9),
+        speed=SPEED,
+    )
+    return run.run(options)
+
+
+def test_venue_ledger_and_memory_agree_after_a_bad_minute(tmp_path, monkeypatch, key):
+    faults = tmp_path / "faults.toml"
+    faults.write_text(FAULTS)
+    data = tmp_path / "data"
+    with running(SYMBOLS, speed=SPEED, faults=str(faults), seed=5) as venue:
+        config = configured(tmp_path, venue)
+        assert traded(venue, config, data, monkeypatch, seconds=80) == 0
+        assert traded(venue, config, data, monkeypatch, seconds=30) == 0, "and again, on the same books"
+        truth, counted = venue.truth(), venue.statistics()
+    mind = recover_from(data / JOURNAL_NAME)
+    held = {s: mind.books.instrument("perps", s).size(p.lots) for s, p in mind.books.positions["perps"].items()}
+    assert {s: float(size) for s, size in held.items() if size} == {s: float(z) for s, z in truth["positions"].items()}
+    assert [order.request.id for order in mind.orders.values() if not order.over] == []
+    assert truth["open_orders"] == []
+    assert mind.fills["perps"] == len(truth["fills"]) > 5
+    assert not log_of(data, "drift")
+    assert not log_of(data, "child_crashed")
+    assert counted["venue"]["refused_429"] == 0
+    (ip,) = counted["venue"]["by_ip"].values()
+    assert ip["weight_per_minute_highest"] <= 1200
+    assert ip["refused"] == {}
+    assert counted["faults"]["lost_before"] and counted["faults"]["inner_error"]
+
+
+def test_shadow_hears_the_venue_and_sends_it_nothing(tmp_path, monkeypatch):
+    data = tmp_path / "data"
+    with running(SYMBOLS, speed=SPEED, seed=5) as venue:
+        config = configured(tmp_path, venue)
+        assert traded(venue, config, data, monkeypatch, mode=Mode.SHADOW, seconds=40) == 0
+        asked = venue.statistics()["venue"]["asked"]
+        assert venue.truth()["fills"] == venue.truth()["open_orders"] == []
+    assert log_of(data, "fill"), "simulated"
+    assert "order" not in asked
+
+
+def test_a_key_of_nobody_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("OBID_HYPERLIQUID_AGENT_KEY", "0x" + "7" * 64)
+    with running(SYMBOLS, speed=1.0) as venue:
+        config = configured(tmp_path, venue)
+        result = obid("run", "--mode", "live", "--config", config, "--data-dir", tmp_path / "data", code=2)
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("obid: hyperliquid_agent_key: its address 0x")
+    assert "7777" not in line
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"live": PLAY}, "real money needs the second switch"),
+        ({"live": PLAY, "hyperliquid_chain": "mainnet"}, "real money needs the second switch"),
+        ({"live": PLAY, "hyperliquid_url": "http://127.0.0.1:1"}, "hyperliquid_chain: is missing"),
+        ({"hyperliquid_url": "http://127.0.0.1:1", "hyperliquid_chain": "mainnet"}, "must begin with https://"),
+        ({"hyperliquid_url": "127.0.0.1:1", "hyperliquid_chain": "testnet"}, "must begin with https://"),
+    ],
+)
+def test_play_money_is_testnets_alone_and_the_chain_is_said(table, said):
+    with pytest.raises(ConfigError, match=said):
+        load_settings({"mode": "live", **table}, env_file=None, engines=["perps"])
