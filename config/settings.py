@@ -68,6 +68,9 @@ class Settings(BaseSettings):
     hyperliquid_fast_books: bool = True  # 5 levels ten times as often, beside the 20
     hyperliquid_poll: tuple[str, ...] = ()  # symbols whose books are asked for as well, within what orders leave
     hyperliquid_agent_key: SecretStr | None = None  # of an agent wallet, which can trade and not withdraw
+    hyperliquid_master_key: SecretStr | None = (
+        None  # the account's own, for `obid fund-perp` alone; a run never reads it
+    )
     hyperliquid_master_address: str | None = None  # the account that the agent trades for
     alpaca_paper_key_id: SecretStr | None = None
     alpaca_paper_secret: SecretStr | None = None
@@ -97,6 +100,7 @@ NEEDS: dict[tuple[str, str], tuple[str, ...]] = {
 """Credentials without which a mode of an engine can't start."""
 FORMATS = {
     "hyperliquid_agent_key": (re.compile(r"(0x)?[0-9a-fA-F]{64}"), "must be 64 hex digits, with or without 0x"),
+    "hyperliquid_master_key": (re.compile(r"(0x)?[0-9a-fA-F]{64}"), "must be 64 hex digits, with or without 0x"),
     "hyperliquid_master_address": (re.compile(r"0x[0-9a-fA-F]{40}"), "must be 0x and 40 hex digits"),
 }
 

@@ -11,6 +11,7 @@ import typer
 from daemon import options
 from daemon.commands_ctl import ctl
 from daemon.commands_emulate import emulate
+from daemon.commands_fund import fund_perp
 from daemon.commands_generate import generate
 from daemon.commands_ledger import ledger
 from daemon.commands_logs import logs
@@ -38,6 +39,7 @@ app.add_typer(screen, name="screen")
 app.command(
     name="generate", epilog="Example: obid generate --preset hyperliquid_perp_sol --seconds 3600 --out sol.parquet"
 )(generate)
+app.command(name="fund-perp", epilog="Example: obid fund-perp --usd 100")(fund_perp)
 app.command(name="logs", epilog="Example: obid logs -f --event fill --symbol BTC")(logs)
 
 ENGINE_NAMES = "|".join(options.ENGINES)

@@ -63,7 +63,8 @@ def test_the_order_of_sources(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", CREDENTIALS)
 def test_a_credential_comes_from_its_file_and_the_environment_beats_it(name, tmp_path, monkeypatch):
-    secret = {"hyperliquid_agent_key": AGENT_KEY, "hyperliquid_master_address": ADDRESS}.get(name, "from a file")
+    keys = {"hyperliquid_agent_key": AGENT_KEY, "hyperliquid_master_key": AGENT_KEY}
+    secret = {**keys, "hyperliquid_master_address": ADDRESS}.get(name, "from a file")
     private(tmp_path / "keys" / name, secret + "\n")
     shown = getattr(load_settings(credentials=tmp_path / "keys"), name)
     assert getattr(shown, "get_secret_value", lambda: shown)() == secret
@@ -237,7 +238,7 @@ def test_no_failure_says_a_secret(name, tmp_path, monkeypatch):
 
 def test_no_picture_of_the_settings_shows_a_secret(monkeypatch):
     for name in SECRETS:
-        secret = AGENT_KEY if name == "hyperliquid_agent_key" else CANARY
+        secret = AGENT_KEY if name in ("hyperliquid_agent_key", "hyperliquid_master_key") else CANARY
         monkeypatch.setenv("OBID_" + name.upper(), secret)
     settings = load_settings()
     pictures = [repr(settings), str(settings), repr(settings.model_dump()), settings.model_dump_json()]
