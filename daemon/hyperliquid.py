@@ -10,7 +10,7 @@ from config.settings import Settings
 from config.universe import load_universe
 from supervisor.clock import Clock
 from venues.hyperliquid.adapter import Hyperliquid, Key, Shared, Wanted
-from venues.hyperliquid.budget import RequestBudget
+from venues.hyperliquid.budget import SPAN_NS, RequestBudget
 from venues.hyperliquid.orders import Restored
 from venues.hyperliquid.reconnect import Limits
 from venues.hyperliquid.rest import Rest, rest_url
@@ -22,6 +22,9 @@ URLS = {Chain.MAINNET: "https://api.hyperliquid.xyz", Chain.TESTNET: "https://ap
 CHAINS = {"mainnet": Chain.MAINNET, "testnet": Chain.TESTNET}
 FOLDER = "hyperliquid"
 """What the adapter keeps in the data directory: floors of nonces."""
+
+SPENT_BEFORE = 700
+"""Weight that a run is taken to have spent in its last minute: doubt is asked about every two seconds, 65 a time."""
 
 _shared: WeakKeyDictionary[Clock, Shared] = WeakKeyDictionary()
 """One for each run: engines in live and in shadow share the machine's address, so they share its limits."""
@@ -45,10 +48,13 @@ def url_of(settings: Settings) -> str:
         raise ConfigError("hyperliquid_url", str(error)) from error
 
 
-def shared_of(clock: Clock, url: str) -> Shared:
-    """What all adapters of a run share."""
+def shared_of(clock: Clock, url: str, before_ns: int) -> Shared:
+    """What all adapters of a run share; a run that ended at `before_ns`, a moment ago, has spent of the same minute."""
     if clock not in _shared:
-        _shared[clock] = Shared(Rest(url), RequestBudget(), Limits())
+        budget = RequestBudget()
+        if clock.now_ns() - before_ns < SPAN_NS:
+            budget.weight.spend(SPENT_BEFORE, max(before_ns, clock.now_ns() - SPAN_NS))
+        _shared[clock] = Shared(Rest(url), budget, Limits())
     return _shared[clock]
 
 
@@ -68,7 +74,7 @@ def adapter_of(
         poll=settings.hyperliquid_poll,
     )
     key = key_of(settings, data_dir) if trades else None
-    return Hyperliquid(url, wanted, shared_of(clock, url), clock, key, seed)
+    return Hyperliquid(url, wanted, shared_of(clock, url, opening.last_ns), clock, key, seed)
 
 
 def key_of(settings: Settings, data_dir: Path) -> Key:

@@ -88,6 +88,7 @@ class AccountFeed:
         self.translator = translator
         self.user = user
         self.floor_ns = floor_ns - OVERLAP_NS
+        self.opened_ns = asker.clock.now_ns()
         self.tell = tell
         self.cancel: Callable[[str, str], Any] | None = None  # takes out an order that may fill too much
         self.events: deque[AccountEvent] = deque()
@@ -172,7 +173,8 @@ class AccountFeed:
             fill, tracked = translated
             if self._first(f"fill {fill.id}"):
                 self.events.append(fill)
-                self.asker.budget.address.traded(float(row.price * row.size))
+                if row.at_ns > self.opened_ns:  # what was before is in the limit that the venue told
+                    self.asker.budget.address.traded(float(row.price * row.size))
             if tracked is not None:
                 self.moved(tracked)
 
