@@ -51,6 +51,11 @@ RESTARTS_MAX = 4
 WITHIN_S = 30.0
 """The fifth crash of one actor in half a minute is not bad luck: trading stops and a person is needed."""
 
+START_S = 30.0
+HISTORY_S = 150.0
+"""How long an actor may take to be ready. The feed is when it has its history, of which a venue gives so much a minute:
+28 coins take most of Hyperliquid's, so after a restart they take two."""
+
 DAY_NS = 86_400 * NS_PER_S
 FROM_OUTSIDE = (Tick, ChildStarted, ChildCrashed, DeadLetter, GaveUp, m.Command, m.TradingState)
 """What comes from the supervisor, from timers and from the end of a run."""
@@ -197,6 +202,7 @@ def engine_children(parts: Parts, engine: str) -> tuple[ChildSpec, ...]:
             engine,
             says=feed_says,
             restart=Restart.TRANSIENT,  # it ends when the data does
+            start_s=HISTORY_S,
         ),
         *bar_feeds,
     )
@@ -210,6 +216,7 @@ def child(
     *,
     says: tuple[type, ...] | None = None,
     restart: Restart = Restart.PERMANENT,
+    start_s: float = START_S,
 ) -> ChildSpec:
     """One actor, with what its class says of itself."""
     return ChildSpec(
@@ -220,6 +227,7 @@ def child(
         says=kind.says if says is None else says,
         paced=getattr(kind, "paced", False),
         restart=restart,
+        start_s=start_s,
         restarts_max=RESTARTS_MAX,
         within_s=WITHIN_S,
         fatal=(JournalUnwritable, JournalDamaged, LedgerUnbalanced),

@@ -10,6 +10,7 @@ owed, and those that do not come by themselves are asked for.
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
+from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct
@@ -243,7 +244,7 @@ class AccountFeed:
             return
         amount = round(funding.usd * MINOR_PER_USD)
         engine = self.translator.engine
-        self.events.append(FundingPaid(engine, name, funding.coin, amount, funding.rate, funding.at_ns))
+        self.events.append(FundingPaid(engine, name, funding.coin, amount, Decimal(funding.rate), funding.at_ns))
 
     def _first(self, name: str) -> bool:
         if name in self._told:

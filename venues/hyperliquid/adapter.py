@@ -18,7 +18,7 @@ from venues.hyperliquid.account_wire import Fate, OrderUpdate
 from venues.hyperliquid.account_wire import Order as WireOrder
 from venues.hyperliquid.actions import cloid
 from venues.hyperliquid.asking import Asker
-from venues.hyperliquid.budget import RequestBudget
+from venues.hyperliquid.budget import RequestBudget, Urgency
 from venues.hyperliquid.info import INTERVALS_MS, ClearinghouseState
 from venues.hyperliquid.line import ACCOUNT, BOOKS, FAST_BOOKS, LineSpec
 from venues.hyperliquid.nonce_file import NonceFile
@@ -48,8 +48,8 @@ from venues.market import (
 )
 from venues.venue import Capabilities, VenueMisspoke
 
-KEPT_FROM_HISTORY = 150
-"""Weight that the preseed leaves: a look of the reconciler, which opens the gate, comes to about that much."""
+HISTORY_NS = 90 * NS_PER_S
+"""A candle history so young is given again: a feed that is started again goes on where the last one was."""
 
 LIMIT_NS = 600 * NS_PER_S
 """Between questions how many requests the address has left; fills are counted here meanwhile."""
@@ -113,6 +113,7 @@ class Hyperliquid:
         self._desk: Desk | None = None
         self._feed: AccountFeed | None = None
         self._quotes: Quotes | None = None
+        self._histories: dict[tuple[str, int, int], tuple[int, tuple[Bar, ...]]] = {}
         self.cash_minor: int | None = None  # the account's money at the opening, its open profit left out
         self._limit_ns = 0  # when the address's limit was asked for last
 
@@ -247,11 +248,16 @@ class Hyperliquid:
         if name is None or symbol not in self.traded or bars <= 0:
             return ()
         now_ns = self.clock.now_ns()
+        at_ns, known = self._histories.get((symbol, interval_ns, bars), (0, ()))
+        if now_ns - at_ns < HISTORY_NS:
+            return known
         start_ms = (now_ns // interval_ns - bars) * interval_ns // NS_PER_MS
         ask = info.candle_snapshot(symbol, name, start_ms, now_ns // NS_PER_MS)
-        candles = await self.asker.ask(ask, kept=KEPT_FROM_HISTORY)
-        closed = [candle.bar for candle in candles if candle.bar.end_ns <= now_ns]
-        return closed[-bars:]
+        # as urgent as an order: without it there are no books, and 28 of 25 need more of a minute than questions have
+        candles = await self.asker.ask(ask, Urgency.ORDER)
+        closed = tuple(candle.bar for candle in candles if candle.bar.end_ns <= now_ns)[-bars:]
+        self._histories[symbol, interval_ns, bars] = now_ns, closed
+        return closed
 
     async def close(self) -> None:
         """Let go of every socket."""

@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from supervisor.clock import NS_PER_S, Clock
-from venues.hyperliquid.answers import Done, Meaning, RateLimited, Refused, Verdict, read_response
+from venues.hyperliquid.answers import Meaning, RateLimited, Refused, Verdict, read_response
 from venues.hyperliquid.budget import Need, RequestBudget, Urgency
 from venues.hyperliquid.info import Ask
 from venues.hyperliquid.rest import NotAnswered, Rest
@@ -23,8 +23,6 @@ ROOM_WAIT_NS = 2 * NS_PER_S
 NOT_SENT = "not sent"
 """How the reason of a refusal begins that is ours: the venue never saw it."""
 
-KNOWN_DONE = (Done(),)
-
 
 class Asker:
     """One machine's voice: a client, the limits of its address, a clock."""
@@ -34,10 +32,11 @@ class Asker:
         self.budget = budget
         self.clock = clock
 
-    async def ask(self, ask: Ask[A], urgency: Urgency = Urgency.RECONCILE, kept: int = 0) -> A:
-        """Ask a question once there is room for it, and for `kept` more. Raises VenueUnreachable, VenueMisspoke."""
-        await self._room(Need(urgency, ask.weight_max + kept))
-        spent = self.budget.spend(Need(urgency, ask.weight_max), self.clock.now_ns())
+    async def ask(self, ask: Ask[A], urgency: Urgency = Urgency.RECONCILE) -> A:
+        """Ask a question once there is room for it. Raises VenueUnreachable, VenueMisspoke."""
+        need = Need(urgency, ask.weight_max)
+        await self._room(need)
+        spent = self.budget.spend(need, self.clock.now_ns())
         weight = ask.weight_max
         try:
             answer = await self.rest.info(

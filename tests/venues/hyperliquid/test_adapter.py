@@ -1,15 +1,19 @@
 """Every method of the Venue protocol, against the emulated exchange on a real socket."""
 
+from decimal import Decimal
 from itertools import pairwise
 
+import msgspec
 import pytest
 
 from config.errors import ConfigError
 from supervisor.clock import NS_PER_S
 from tests.venues.emulator.running import ADDRESS, KEY, Running, running
 from tests.venues.hyperliquid.adapted import SPEED, Adapted, adapted
+from venues.hyperliquid.account_wire import UserFunding, UserFundings
+from venues.hyperliquid.fields import Exact
 from venues.hyperliquid.orders import Restored
-from venues.market import Accepted, Book, Cancelled, CancelRefused, Fill, Rejected, Trade
+from venues.market import Accepted, Book, Cancelled, CancelRefused, Fill, FundingPaid, Rejected, Trade
 from venues.market import TimeInForce as Tif
 
 AGENT_KEY = "0x" + "7" * 64
@@ -211,3 +215,14 @@ async def test_the_venues_limits_were_kept(venue: Running):
     (told,) = venue.statistics()["venue"]["by_ip"].values()
     assert told["weight_per_minute_highest"] <= 1200
     assert told["refused"] == {}
+
+
+async def test_funding_is_told_once_in_plain_numbers(venue: Running, tmp_path):
+    """It came with a decimal of our own kind, which nothing else could write down; an hour's run found it."""
+    async with adapted(venue, tmp_path) as one:
+        row = UserFunding("ETH", Exact("-0.12"), Exact("1.5"), Exact("0.0000125"), one.clock.now_ns() // 1_000_000)
+        for _ in range(2):
+            one.adapter._feed.hear(UserFundings(0, ADDRESS, False, (row,)))
+        (paid,) = [event for event in one.adapter._feed.events if isinstance(event, FundingPaid)]
+        assert (paid.symbol, paid.amount_minor, paid.rate) == ("ETH", -120_000, Decimal("0.0000125"))
+        assert msgspec.json.encode(paid)
