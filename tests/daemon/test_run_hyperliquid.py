@@ -81,7 +81,7 @@ def test_venue_ledger_and_memory_agree_after_a_bad_minute(tmp_path, monkeypatch,
         assert traded(venue, config, data, monkeypatch, seconds=30) == 0, "and again, on the same books"
         truth, counted = venue.truth(), venue.statistics()
     mind = recover_from(data / JOURNAL_NAME)
-    held = {s: mind.books.instrument("perps", s).size(p.lots) for s, p in mind.books.positions["perps"].items()}
+    held = {s: mind.books.instrument("perps", s).size(p.lots) for s, p in mind.books.positions.get("perps", {}).items()}
     assert {s: float(size) for s, size in held.items() if size} == {s: float(z) for s, z in truth["positions"].items()}
     assert [order.request.id for order in mind.orders.values() if not order.over] == []
     assert truth["open_orders"] == []
