@@ -58,9 +58,6 @@ INSTEAD = {name: instead for instead, names in BANNED.items() for name in names.
 ALLOWED: dict[str, set[str]] = {}  # file -> names it may use outside the seam, with the reason in a comment
 AHEAD = {
     "venues/aleatoric/canonical/normalise.py",  # the normalize door's, HTTP and MCP
-    "venues/aleatoric/canonical/tables.py",  # the artifacts', for captures out of foreign input
-    "venues/aleatoric/dialects/alpaca.py",  # spoken by benchmarks/ and tests until a loopback venue speaks it
-    "venues/aleatoric/dialects/hyperliquid.py",  # the same
     "venues/aleatoric/dialects/read_binance.py",  # what reads back what the dialect speaks, until a live venue does
     "venues/aleatoric/dialects/read_bybit.py",  # the same; OKX's speaker needs its reader's checksum
     "venues/aleatoric/funding/details.py",  # the MCP door's, as regime.py
