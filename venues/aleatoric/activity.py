@@ -4,11 +4,11 @@ from math import fsum, sqrt
 
 import numpy as np
 
+from supervisor.clock import NS_PER_S
 from venues.aleatoric.model import BLOCK_STEPS, HOURS, ClockShape
 from venues.aleatoric.transforms import exp, exp_of, exponentials, quick_normals
 from venues.aleatoric.words import Floats, Lane, Stream
 
-NS_PER_S = 1_000_000_000
 NS_PER_HOUR = 3_600 * NS_PER_S
 STEPS = np.arange(BLOCK_STEPS, dtype=np.int64)
 DAYS_MODULUS = 1 << 32

@@ -13,10 +13,10 @@ import numpy as np
 from msgspec import Struct
 
 from config.errors import ConfigError
-from venues.aleatoric.activity import NS_PER_S
+from supervisor.clock import NS_PER_MS, NS_PER_S
 from venues.aleatoric.artifacts.rows import Rows, rows_of
 from venues.aleatoric.manifest import SimulationManifest
-from venues.aleatoric.manifest_model import NS_PER_MS, model_of
+from venues.aleatoric.manifest_model import model_of
 from venues.aleatoric.market import CLOSED_NS_MAX, always_open
 from venues.aleatoric.model import BLOCK_STEPS, State
 from venues.aleatoric.symbol import Block, Reactor

@@ -10,7 +10,8 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from venues.aleatoric.activity import NS_PER_S, STEPS
+from supervisor.clock import NS_PER_S
+from venues.aleatoric.activity import STEPS
 from venues.aleatoric.model import BLOCK_STEPS, LOTS_MAX, BookShape, State, SymbolModel
 from venues.aleatoric.transforms import exp, log, log_of, quick_exponentials
 from venues.aleatoric.words import Floats, Ints, Lane, Marks, Stream, splitmix64

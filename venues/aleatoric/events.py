@@ -20,6 +20,7 @@ import numpy as np
 from msgspec import Struct
 
 from config.errors import ConfigError
+from supervisor.clock import NS_PER_MS
 from venues.aleatoric.artifacts.rows import Rows, rows_of
 from venues.aleatoric.bars import Bars
 from venues.aleatoric.batch import SECONDS_MAX, Batch
@@ -27,7 +28,6 @@ from venues.aleatoric.dialects.dialect import Candle, Mark
 from venues.aleatoric.funding.figures import EXCHANGES
 from venues.aleatoric.funding.payments import FundingRate
 from venues.aleatoric.manifest import SimulationManifest
-from venues.aleatoric.manifest_model import NS_PER_MS
 from venues.aleatoric.market import always_open
 from venues.aleatoric.marks import Marker, Quoted
 from venues.aleatoric.model import SymbolModel

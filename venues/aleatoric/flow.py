@@ -5,7 +5,8 @@ from math import fsum
 import numpy as np
 from msgspec import Struct
 
-from venues.aleatoric.activity import NS_PER_S, STEPS
+from supervisor.clock import NS_PER_S
+from venues.aleatoric.activity import STEPS
 from venues.aleatoric.model import BLOCK_STEPS, LOTS_MAX, FlowShape, State, SymbolModel
 from venues.aleatoric.prices import Path
 from venues.aleatoric.transforms import exp, log, paretos, poissons, quick_exponentials, quick_normals

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 import numpy as np
 
-from venues.aleatoric.activity import NS_PER_S
+from supervisor.clock import NS_PER_S
 from venues.aleatoric.model import BLOCK_STEPS, SymbolModel
 from venues.aleatoric.symbol import Reactor, first_state
 from venues.aleatoric.words import Ints

@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from config.errors import ConfigError
+from supervisor.clock import NS_PER_MS
 from venues.aleatoric.flow import children_mean
 from venues.aleatoric.funding.figures import EXCHANGES
 from venues.aleatoric.manifest import LATENCY_NS, SimulationManifest
@@ -17,7 +18,7 @@ from venues.aleatoric.shapes import LARGE_TICK_SPREAD_MAX, SHAPES, display_tick,
 from venues.aleatoric.transforms import exp_of, log_of
 
 BPS = 10_000.0  # in one
-MS_PER_S, NS_PER_MS = 1_000.0, 1_000_000
+MS_PER_S = 1_000.0
 SECONDS_PER_HOUR = 3_600.0
 LN2 = log_of(2.0)
 FIGURES_MAX = 5  # of a price whose tick nobody gave, as on Hyperliquid

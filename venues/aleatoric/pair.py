@@ -18,8 +18,8 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
+from supervisor.clock import NS_PER_MS
 from venues.aleatoric.manifest import LATENCY_NS, SimulationManifest
-from venues.aleatoric.manifest_model import NS_PER_MS
 from venues.aleatoric.model import BLOCK_STEPS, SymbolModel
 from venues.aleatoric.symbol import Block
 from venues.aleatoric.triangle import Pair, Triangle, TriangleBlock, TriangleState, first_triangle

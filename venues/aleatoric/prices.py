@@ -10,7 +10,8 @@ from math import sqrt
 import numpy as np
 from msgspec import Struct
 
-from venues.aleatoric.activity import NS_PER_S, STEPS
+from supervisor.clock import NS_PER_S
+from venues.aleatoric.activity import STEPS
 from venues.aleatoric.book import standing_back
 from venues.aleatoric.model import BLOCK_STEPS, PriceShape, State, SymbolModel
 from venues.aleatoric.transforms import exp_of, first_order, normals

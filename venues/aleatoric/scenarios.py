@@ -14,7 +14,8 @@ from typing import NoReturn
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-NS_PER_S = 1_000_000_000
+from supervisor.clock import NS_PER_S
+
 AT_S_MAX = 3_660 * 86_400.0  # ten years: longer is a slip of the finger, and nanoseconds still fit 64 bits
 SIZE_OWN = -1.0  # stands for the kind's own size, since nothing is a size of its own
 FOR_S_MAX = 7 * 86_400.0  # a market that is silent for two weeks counts as one that ended

@@ -6,7 +6,8 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from venues.aleatoric.activity import NS_PER_S, STEPS, Days, activity, bursts
+from supervisor.clock import NS_PER_S
+from venues.aleatoric.activity import STEPS, Days, activity, bursts
 from venues.aleatoric.book import LOG_SPAN, UNITS, Ladder, lots_table
 from venues.aleatoric.flow import Arrivals, Books, Fills, Flow, Orders, walk
 from venues.aleatoric.model import BLOCK_STEPS, BookShape, State, SymbolModel

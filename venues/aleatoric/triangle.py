@@ -17,13 +17,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from config.errors import ConfigError
+from supervisor.clock import NS_PER_MS
 from venues.aleatoric.activity import STEPS
 from venues.aleatoric.dialects.pieces import decimals_of
 from venues.aleatoric.funding.basis import BasisShape, basis_block, basis_stream
 from venues.aleatoric.funding.figures import EXCHANGES
 from venues.aleatoric.funding.schedule import Period
 from venues.aleatoric.manifest import SimulationManifest
-from venues.aleatoric.manifest_model import BPS, NS_PER_MS, lot_of, model_of, resolved, tick_of
+from venues.aleatoric.manifest_model import BPS, lot_of, model_of, resolved, tick_of
 from venues.aleatoric.model import BLOCK_STEPS, State, SymbolModel
 from venues.aleatoric.prices import Lead
 from venues.aleatoric.settlements import Settlements

@@ -13,10 +13,10 @@ from typing import Literal
 import numpy as np
 from msgspec import Struct
 
+from supervisor.clock import NS_PER_MS
 from venues.aleatoric.words import splitmix64, stream_of
 from venues.market import Book, Level, Side, Trade
 
-NS_PER_MS = 1_000_000
 BPS = 10_000
 SPREAD_DECIMALS = 6
 WORD = 2**64

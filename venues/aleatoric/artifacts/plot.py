@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from config.errors import ConfigError
+from supervisor.clock import NS_PER_S
 from venues.aleatoric.artifacts.files import whole
 from venues.aleatoric.artifacts.rows import Rows
 from venues.aleatoric.artifacts.table import prices_of, sides_of, sizes_of
@@ -18,7 +19,6 @@ from venues.aleatoric.manifest_model import model_of
 from venues.aleatoric.wire_events import BPS
 from venues.aleatoric.words import Floats
 
-NS_PER_S = 1_000_000_000
 SIZE_INCHES, DPI = (12.0, 10.0), 110
 COLUMNS = 1_200
 """Books that are drawn: one a pixel."""

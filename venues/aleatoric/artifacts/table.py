@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from supervisor.clock import NS_PER_MS
 from venues.aleatoric.artifacts.rows import Rows
 from venues.aleatoric.canonical.tables import book_table, trade_table
 from venues.aleatoric.model import SymbolModel
-from venues.aleatoric.wire_events import BPS, NS_PER_MS, SPREAD_DECIMALS, trade_id
+from venues.aleatoric.wire_events import BPS, SPREAD_DECIMALS, trade_id
 from venues.aleatoric.words import Floats, Ints
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ import numpy as np
 from msgspec import Struct, field, json, msgpack
 from msgspec.msgpack import Ext
 
+from supervisor.clock import NS_PER_S
 from venues.aleatoric.dialects.dialect import Candle, Frame, Mark, arrivals, best, changed, shown_lots, spoken
 from venues.aleatoric.dialects.pieces import Pieces, bare
 from venues.aleatoric.model import SymbolModel
@@ -22,7 +23,6 @@ from venues.aleatoric.symbol import Block
 from venues.aleatoric.words import Ints, Stream
 from venues.alpaca.wire import DAY_NS, MINUTE_NS, TIMESTAMP, nanoseconds
 
-NS_PER_S = 1_000_000_000
 GO_EXPONENT_BELOW = Decimal("1e-6")
 """Go's encoding/json writes smaller numbers with an exponent, as ECMAScript does: 5e-7."""
 

@@ -11,9 +11,9 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from supervisor.clock import NS_PER_MS
 from venues.aleatoric.dialects.amounts import fixed
 from venues.aleatoric.dialects.changes import (
-    NS_PER_MS,
     Changes,
     Ids,
     Row,

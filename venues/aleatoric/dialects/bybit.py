@@ -14,9 +14,9 @@ from uuid import NAMESPACE_URL, uuid5
 
 from msgspec import Struct, field
 
+from supervisor.clock import NS_PER_MS
 from venues.aleatoric.dialects.amounts import fixed, trimmed
 from venues.aleatoric.dialects.changes import (
-    NS_PER_MS,
     Changes,
     Ids,
     Row,

@@ -6,13 +6,13 @@ from itertools import islice
 import numpy as np
 from msgspec import Struct, field
 
+from supervisor.clock import NS_PER_MS
 from venues.aleatoric.dialects.dialect import arrivals, best, due, shown_lots, spoken
 from venues.aleatoric.dialects.dialect import changed as changed_columns
 from venues.aleatoric.model import BLOCK_STEPS
 from venues.aleatoric.symbol import Block
 from venues.aleatoric.words import Ints, Stream
 
-NS_PER_MS = 1_000_000
 IDS_PER_STEP = 64
 """Update ids that a step uses up, about; Binance's BTCUSDT at spot used 90 a second in 2024."""
 _JITTER_LANE, _FIRST_LANE = 0, 1

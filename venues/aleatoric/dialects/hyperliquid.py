@@ -13,6 +13,7 @@ from math import isqrt
 import numpy as np
 from msgspec import Struct, field
 
+from supervisor.clock import NS_PER_MS
 from venues.aleatoric.dialects.dialect import Candle, Frame, Mark, arrivals, best, changed, due, shown_lots, spoken
 from venues.aleatoric.dialects.figures import Grid, amount_text, price_text
 from venues.aleatoric.dialects.pieces import Pieces, decimals_of, pointed
@@ -20,7 +21,6 @@ from venues.aleatoric.model import SymbolModel
 from venues.aleatoric.symbol import Block
 from venues.aleatoric.words import Ints, Stream, Words
 
-NS_PER_MS = 1_000_000
 _MINUTE, _DAY = 60_000_000_000, 86_400_000_000_000
 INTERVALS = {
     **{minutes * _MINUTE: f"{minutes}m" for minutes in (1, 3, 5, 15, 30)},

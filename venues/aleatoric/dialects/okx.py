@@ -15,8 +15,9 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from supervisor.clock import NS_PER_MS
 from venues.aleatoric.dialects.amounts import fixed, trimmed
-from venues.aleatoric.dialects.changes import NS_PER_MS, Changes, Ids, Row, Rows, Shown, changing, shown_rows, touches
+from venues.aleatoric.dialects.changes import Changes, Ids, Row, Rows, Shown, changing, shown_rows, touches
 from venues.aleatoric.dialects.dialect import Candle, Frame, Mark, arrivals
 from venues.aleatoric.dialects.pieces import Pieces, bare, decimals_of
 from venues.aleatoric.dialects.read_okx import CHECKED_LEVELS, NO_CHECKSUM, NO_PREVIOUS, checksum

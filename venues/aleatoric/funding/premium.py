@@ -13,6 +13,7 @@ from math import ceil, sqrt
 
 import numpy as np
 
+from supervisor.clock import NS_PER_S
 from venues.aleatoric.funding.rules import GRID
 from venues.aleatoric.model import PREMIUM_STD_BPS, PREMIUM_TAU_H
 from venues.aleatoric.transforms import exp, exp_of, quick_normals
@@ -22,7 +23,6 @@ STD_BPS_MAX = 1_000.0
 TAU_H_MAX = 1_000.0  # six weeks: an hour is then made of 8,000 shocks and takes a millisecond
 MAX = 5_000_000_000  # in units of GRID: 50 %, the largest premium of Hyperliquid's first three years
 SAMPLE_S = 5  # Hyperliquid's and Binance's grid
-NS_PER_S = 1_000_000_000
 NS_PER_SAMPLE = SAMPLE_S * NS_PER_S
 SAMPLES_PER_H = 3_600 // SAMPLE_S
 SHOCK_BLOCK = 96  # hourly shocks that share a block of words

@@ -12,6 +12,7 @@ from itertools import islice
 
 from msgspec import UNSET, Struct, UnsetType
 
+from supervisor.clock import NS_PER_MS, NS_PER_S
 from venues.aleatoric.funding.figures import rule_of
 from venues.aleatoric.funding.premium import MAX, ContinuedPath, path_of
 from venues.aleatoric.funding.rules import GRID, Contract, average_of, interval_of
@@ -23,7 +24,6 @@ START_NS_MAX = 10**19 - 1  # the year 2286: a longer number is no time in nanose
 PATH_NAME = "regime"
 HOURS_PER_YEAR = 24 * 365  # the page annualises 0.00035 each 8 h to 0.3832
 BPS = 10_000
-NS_PER_MS, NS_PER_S = 1_000_000, 1_000_000_000
 
 Number = Decimal | float | int
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from supervisor.clock import NS_PER_MS
 from venues import refusals
 from venues.aleatoric.dialects.pieces import pointed
 from venues.emulator.hyperliquid.clearinghouse import Booked, Clearinghouse, money
@@ -22,7 +23,6 @@ ORDERS_KEPT_MAX = 20_000  # that are over, and can still be asked for
 FILLS_KEPT_MAX = 10_000  # the venue's own figure (docs, userFillsByTime)
 NO_HASH = "0x" + "0" * 64
 DAY_NS = 86_400_000_000_000
-NS_PER_MS = 1_000_000
 NOT_ASKED = frozenset({"selfTradeCanceled", "delistedCanceled", "scheduledCancel", "marginCanceled"})
 """Ends that userEvents tells as nonUserCancel; a reduce-only order that has nothing left is not (testnet, 2026-10)."""
 

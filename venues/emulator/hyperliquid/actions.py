@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from supervisor.clock import NS_PER_MS
 from venues import refusals
 from venues.emulator.hyperliquid import errors
 from venues.emulator.hyperliquid.accounts import Account
@@ -21,7 +22,6 @@ from venues.emulator.hyperliquid.placing import Draft, Flaw, Placing
 from venues.emulator.hyperliquid.signers import USER_SIGNED, canonical, signer_of
 from venues.market import MINOR_PER_USD
 
-NS_PER_MS = 1_000_000
 BATCH_MAX = 200
 STALE_COST = 5  # an action that came after its expiry costs five times the requests (docs, Exchange endpoint)
 LIMITED_EVERY_NS = 10_000_000_000  # an address over its limit may still send one request in this time

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from supervisor.clock import NS_PER_MS
 from venues.aleatoric.dialects.figures import price_text
 from venues.aleatoric.dialects.hyperliquid import INTERVALS
 from venues.aleatoric.dialects.pieces import pointed
@@ -16,7 +17,6 @@ from venues.aleatoric.model import SymbolModel
 from venues.market import Bar
 
 MINUTE_NS = 60_000_000_000
-NS_PER_MS = 1_000_000
 ROWS_MAX = 5000  # in one answer, the newest (docs, Candle snapshot)
 FINE_MAX_NS = 15 * MINUTE_NS  # bars up to this length come from a path as fine as the market's own
 STEPS_PER_LONG_BAR = 64

@@ -36,6 +36,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from config.universe import SymbolFacts, load_universe
+from supervisor.clock import NS_PER_MS
 from venues.emulator.hyperliquid import errors
 from venues.emulator.hyperliquid.accounts import Account
 from venues.emulator.hyperliquid.actions import Actions, batch_size
@@ -51,7 +52,6 @@ from venues.emulator.hyperliquid.topics import Topic, topic_of
 from venues.emulator.hyperliquid.usage import Usage, action_weight, answer_weight, info_weight
 from venues.market import MINOR_PER_USD, Book, MarketEvent, Trade
 
-NS_PER_MS = 1_000_000
 SLOW_NS = 5_400_000_000  # between default books: 5.36 to 5.41 s in probes of 2026-09
 CONTEXT_NS = 1_000_000_000
 MIDS_NS = 5_000_000_000

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
+from supervisor.clock import NS_PER_MS
 from venues.aleatoric.dialects.pieces import pointed
 from venues.market import Book, Level
 
-NS_PER_MS = 1_000_000
 LEVELS, LEVELS_FAST = 20, 5
 _ORDER_USD = 250  # orders at a level: about the root of its worth in these
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from supervisor.clock import NS_PER_MS
 from venues import refusals
 from venues.aleatoric.dialects.pieces import pointed
 from venues.emulator.hyperliquid import errors
@@ -25,7 +26,6 @@ from venues.market import Fill, Side
 FIGURES_MAX = 5
 NOTIONAL_MIN_USD = Decimal(10)
 REFERENCE_BAND = Decimal("0.8")
-NS_PER_MS = 1_000_000
 CLOID = re.compile(r"0x[0-9a-f]{32}")
 
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
+from supervisor.clock import NS_PER_MS
 from venues.aleatoric.dialects.pieces import pointed
 from venues.aleatoric.funding.payments import funding, predicted
 from venues.emulator.hyperliquid import errors
@@ -22,7 +23,6 @@ from venues.emulator.hyperliquid.listing import SPOT_META, Listing
 from venues.emulator.hyperliquid.minting import Mint
 from venues.emulator.hyperliquid.tape import HOUR_NS, MarketSource, Tape
 
-NS_PER_MS = 1_000_000
 PAGE = 2000  # fills and orders in one answer
 FUNDING_PAGE = 500
 FOREVER_MS = 1 << 62

@@ -14,6 +14,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
+from supervisor.clock import NS_PER_MS
 from venues.aleatoric.dialects.figures import Grid, price_text
 from venues.aleatoric.dialects.pieces import pointed
 from venues.aleatoric.funding.payments import FundingRate, predicted
@@ -28,7 +29,6 @@ from venues.market import Book, Level, MarketEvent, Side, Trade
 REPLAYED = 30  # trades that each new subscriber hears again (testnet, 2026-07)
 TRADES_KEPT = 500  # more than any instant has
 HOUR_NS = 3_600_000_000_000
-NS_PER_MS = 1_000_000
 HOURS = 24
 FUNDING_EVERY_NS = 5_000_000_000  # the premium is sampled each 5 s, so a prediction changes no faster
 MID_DECIMALS = 10
