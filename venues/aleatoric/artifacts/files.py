@@ -14,6 +14,7 @@ from msgspec import Struct
 from config.errors import ConfigError
 from venues.aleatoric.artifacts.rows import Rows
 from venues.aleatoric.artifacts.table import events, pair
+from venues.aleatoric.canonical.tables import join
 from venues.aleatoric.model import SymbolModel
 
 SUFFIX = ".parquet"
@@ -93,16 +94,9 @@ def write_window(model: SymbolModel, folder: Path, first: int, rows: Iterable[Ro
 
 def join_parts(folder: Path, out: Path) -> dict[str, Path]:
     """Join the parts of all windows into the three files and remove the parts."""
-    import polars as pl
-
     paths = paths_of(out)
     for kind, path in paths.items():
-        parts = sorted(folder.glob(f"*.{kind}{SUFFIX}"))
-        half_done = folder / f"joined.{kind}"
-        # The names are names: brackets and asterisks in them stand for nothing else.
-        rows = pl.scan_parquet(parts, glob=False)
         with _written():
-            rows.sink_parquet(half_done, row_group_size=ROWS_IN_GROUP, maintain_order=True)
-        half_done.replace(path)
+            join(sorted(folder.glob(f"*.{kind}{SUFFIX}")), path, ROWS_IN_GROUP)
     shutil.rmtree(folder)
     return paths

@@ -79,6 +79,17 @@ def trades_of(events: list[TradeEvent]) -> "pl.DataFrame":
     return trade_table(ts, prices, sizes, signs)
 
 
+def join(parts: list[Path], path: Path, rows_in_group: int) -> None:
+    """Join Parquet files in their order, a row group at a time; `path` is there whole or not at all."""
+    import polars as pl
+
+    half_done = parts[0].with_name(f"whole.{path.name}")
+    # The names are names: brackets and asterisks in them stand for nothing else.
+    rows = pl.scan_parquet(parts, glob=False)
+    rows.sink_parquet(half_done, row_group_size=rows_in_group, maintain_order=True)
+    half_done.replace(path)
+
+
 class TableFile:
     """A Parquet file written table by table. As a context manager it is whole at the end, or not there at all."""
 
@@ -101,14 +112,9 @@ class TableFile:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Join the parts, in their order, and give the file its name."""
-        import polars as pl
-
         try:
             if kind is None:
-                whole = self._parts / "whole"
-                parts = [self._part(number) for number in range(self._count)]
-                pl.scan_parquet(parts).sink_parquet(whole, row_group_size=GROUP_ROWS)
-                whole.replace(self._path)
+                join([self._part(number) for number in range(self._count)], self._path, GROUP_ROWS)
         finally:
             rmtree(self._parts, ignore_errors=True)
 
