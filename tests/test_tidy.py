@@ -26,7 +26,6 @@ OURS = {*PACKAGES, "tests", "benchmarks"}  # nothing that ships may need the las
 FREE = {"msgspec", "numpy"}  # with the standard library; every other library has one door
 ONLY_IN = {
     "aiohttp": "venues/emulator/",
-    "alpaca": "venues/alpaca",
     "coincurve": "venues/hyperliquid/",
     "eth_account": "venues/hyperliquid/",
     "eth_hash": "venues/hyperliquid/",
