@@ -27,13 +27,10 @@ FREE = {"msgspec", "numpy"}  # with the standard library; every other library ha
 ONLY_IN = {
     "aiohttp": "venues/emulator/",
     "coincurve": "venues/hyperliquid/",
-    "eth_account": "venues/hyperliquid/",
     "eth_hash": "venues/hyperliquid/",
     "httpx": "venues/",
-    "hyperliquid": "venues/hyperliquid",
     "lz4": "venues/aleatoric/",
     "matplotlib": "venues/aleatoric/",
-    "msgpack": "venues/hyperliquid/",
     "polars": "venues/",
     "pydantic": "config/",
     "pydantic_settings": "config/",
