@@ -33,8 +33,8 @@ from venues.aleatoric.dialects.alpaca import (
 )
 from venues.aleatoric.dialects.dialect import Candle
 from venues.aleatoric.shapes import MODELS
-from venues.alpaca.wire import Books, decode
-from venues.alpaca.wire import Candle as SaidCandle
+from venues.alpaca.market_wire import Books, decode
+from venues.alpaca.market_wire import Candle as SaidCandle
 from venues.market import Bar, Side, Trade
 
 COIN, SHARE = MODELS["alpaca_spot_btc"], replace(MODELS["alpaca_equity"], symbol="COST")

@@ -21,7 +21,7 @@ from venues.aleatoric.dialects.pieces import Pieces, bare
 from venues.aleatoric.model import SymbolModel
 from venues.aleatoric.symbol import Block
 from venues.aleatoric.words import Ints, Stream
-from venues.alpaca.wire import DAY_NS, MINUTE_NS, TIMESTAMP, nanoseconds
+from venues.alpaca.market_wire import DAY_NS, MINUTE_NS, TIMESTAMP, nanoseconds
 
 GO_EXPONENT_BELOW = Decimal("1e-6")
 """Go's encoding/json writes smaller numbers with an exponent, as ECMAScript does: 5e-7."""

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from msgspec.msgpack import Ext
 
-from venues.alpaca.wire import (
+from venues.alpaca.market_wire import (
     BookChange,
     Books,
     Candle,

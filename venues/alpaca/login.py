@@ -1,0 +1,42 @@
+"""A login at Alpaca: a key's id and its secret, which nothing prints."""
+
+from typing import Protocol
+
+
+class Hidden(Protocol):
+    """What holds a secret and shows it only when asked, as pydantic's SecretStr does."""
+
+    def get_secret_value(self) -> str:
+        """The secret."""
+        ...
+
+
+class Login:
+    """A key of paper or live; the one for data may be another than the one for orders."""
+
+    __slots__ = ("_key_id", "_secret")
+
+    def __init__(self, key_id: Hidden, secret: Hidden):
+        self._key_id = key_id
+        self._secret = secret
+
+    def __repr__(self) -> str:
+        return "Login(***)"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a REST request carries (docs.alpaca.markets, "Authentication")."""
+        return {
+            "APCA-API-KEY-ID": self._key_id.get_secret_value().strip(),
+            "APCA-API-SECRET-KEY": self._secret.get_secret_value().strip(),
+        }
+
+    @property
+    def key(self) -> str:
+        """The key's id, for the message that opens a stream."""
+        return self._key_id.get_secret_value().strip()
+
+    @property
+    def secret(self) -> str:
+        """The secret, for the same."""
+        return self._secret.get_secret_value().strip()
