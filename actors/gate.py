@@ -54,7 +54,7 @@ class Gate:
             StreamState: self._stream,
             BreakerChanged: lambda m: self._set(breaker=m.breaker),
             TradingState: lambda m: self.state.trading.__setitem__(m.engine, m.state),
-            Reconciled: lambda m: self._set(reconciled=m.ok, reconciled_reason=m.reason),
+            Reconciled: self._reconciled,
             MacroWindow: lambda m: self._set(macro_shut=m.shut, macro_event=m.event),
             SectorCounts: lambda m: self._set(sector_members=m.members),
         }
@@ -69,6 +69,10 @@ class Gate:
 
     def _set(self, **changes: Any) -> None:
         self.state = replace(self.state, **changes)
+
+    def _reconciled(self, verdict: Reconciled) -> None:
+        compared = self.state.compared or verdict.ok
+        self._set(reconciled=verdict.ok, reconciled_reason=verdict.reason, compared=compared)
 
     def _mark(self, mark: Mark) -> None:
         instrument: Instrument | None = self.state.instruments.get(mark.symbol)

@@ -172,6 +172,16 @@ class SectorCounts(Struct, frozen=True):
     at_ns: int
 
 
+class HeldOutside(Struct, frozen=True):
+    """A position that its session's close was to find flat is still there; it is left when the session opens again."""
+
+    engine: str
+    symbol: str
+    lots: int
+    opens_ns: int  # of the next session; 0: the calendar does not reach so far
+    at_ns: int
+
+
 class Reconciled(Struct, frozen=True):
     """Venue, ledger and orders were compared; entries may pass when ok."""
 

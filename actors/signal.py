@@ -14,6 +14,7 @@ from actors.messages import (
     BarHistory,
     BookRefused,
     Command,
+    HeldOutside,
     Imbalance,
     MacroWindow,
     Order,
@@ -30,24 +31,30 @@ from actors.urgency import limit_ticks, time_in_force
 from config.profile import Profile
 from risk.intent import Cancel, Evidence, Intent, Purpose, Refused
 from risk.order import OrderState
-from risk.session import SessionCalendar, closes_at_ns, is_open, is_rth
+from risk.session import Session, SessionCalendar, is_open, is_rth, next_open_ns, session_at
 from risk.sizing import lots_for
 from risk.tiers import tier_of, week_rmsd_percent
 from supervisor.clock import NS_PER_MS, NS_PER_S
 from supervisor.mailbox import Hears, Overflow, latest
+from supervisor.messages import Tick
 from venues.market import Bar, Instrument, Side, TimeInForce, side_of
 
-FORCED = frozenset({"stop_loss", "flatten", "session_close"})
+FORCED = frozenset({"stop_loss", "flatten", "session_close", "held_overnight"})
 """Reasons to leave that cross the spread whatever the route says."""
 
 FLATTEN = Decision(Act.EXIT, "flatten")
 SESSION_SHUT = Decision(Act.NONE, "session_shut")
 SESSION_CLOSING = Decision(Act.NONE, "session_closing")
 SESSION_CLOSE = Decision(Act.EXIT, "session_close")
+HELD_OVERNIGHT = Decision(Act.EXIT, "held_overnight")
 
 NS_PER_MINUTE = 60 * NS_PER_S
 
+SESSION_BEAT_S = 1.0
+"""How often an engine that leaves before the close looks at the clock: bars come once a minute, or not at all."""
+
 Said = tuple[Intent | Cancel, ...]
+Told = tuple[TierChanged, ...] | tuple[Intent | Cancel | HeldOutside, ...]
 
 
 class Signal:
@@ -65,9 +72,10 @@ class Signal:
         Hears(MacroWindow),
         Hears(Reconciled),
         Hears(Command, Overflow.BLOCK),
+        Hears(Tick),
         latest(Imbalance),
     )
-    says: ClassVar[tuple[type, ...]] = (Intent, Cancel, TierChanged)
+    says: ClassVar[tuple[type, ...]] = (Intent, Cancel, TierChanged, HeldOutside)
 
     def __init__(
         self,
@@ -81,6 +89,9 @@ class Signal:
         self.limits = profile.signal
         self.new_id = new_id
         self.calendar = calendar or SessionCalendar()
+        self.leaves = profile.risk.session != "always" and profile.risk.flatten_minutes > 0  # before every close
+        self.every_s = SESSION_BEAT_S if self.leaves else None
+        self.outside: set[str] = set()  # symbols that were said to be held while the session is shut
         self.tiers = {symbol: profile.tier(symbol) for symbol in instruments}
         self.measured: set[str] = set()  # symbols whose tier was
         self.strategy = strategy or MeanReversion(profile.signal, self.tiers.__getitem__)
@@ -93,7 +104,7 @@ class Signal:
         self.changes = 0  # counts what may make a refusal untrue
         self.counts: dict[str, int] = {}  # decisions by reason
         self.stopping = False  # the process is: an order sent now would rest with nobody to watch it
-        self.handlers: dict[type, Callable[[Any], Said | tuple[TierChanged, ...]]] = {
+        self.handlers: dict[type, Callable[[Any], Told]] = {
             Bar: self._bar,
             BarHistory: self._history,
             BookRefused: self._book_refused,
@@ -103,11 +114,12 @@ class Signal:
             Refused: self._refused,
             Command: self._command,
             TradingState: self._trading,
+            Tick: self._tick,
             MacroWindow: self._change,
             Reconciled: self._change,
         }
 
-    def hear(self, message: Any) -> Said | tuple[TierChanged, ...]:
+    def hear(self, message: Any) -> Told:
         if type(message) is Imbalance:
             return tuple(self.hear_stream((message,)))
         return self.handlers[type(message)](message)
@@ -248,6 +260,37 @@ class Signal:
                     said += self._cancel(state, FLATTEN.reason, command.at_ns)
         return tuple(said)
 
+    def _tick(self, tick: Tick) -> tuple[Intent | Cancel | HeldOutside, ...]:
+        """The session by the clock: leave what it must not end with, take back what rests, say what it ended with."""
+        session = session_at(tick.at_ns, self.calendar)
+        if session is None:
+            return (*self._held_outside(tick.at_ns), *self._take_back(tick.at_ns))
+        self.outside.clear()
+        said: list[Intent | Cancel] = []
+        for state in tuple(self.watched.values()):
+            decision = self._session(state, tick.at_ns)
+            if decision is not None and (state.book() is not None or state.close > 0):  # else there is no price yet
+                said += self._exit(state, decision, state.close, tick.at_ns)
+        if self._closing(session, tick.at_ns):
+            said += self._take_back(tick.at_ns)
+        return tuple(said)
+
+    def _held_outside(self, now_ns: int) -> list[HeldOutside]:
+        """What is held while the session is shut, each once: nothing can be done but to tell a person."""
+        opens_ns = next_open_ns(now_ns, self.calendar) or 0 if self.watched.keys() - self.outside else 0
+        said = [
+            HeldOutside(self.profile.engine, symbol, state.lots, opens_ns, now_ns)
+            for symbol, state in self.watched.items()
+            if symbol not in self.outside
+        ]
+        self.outside |= self.watched.keys()
+        return said
+
+    def _take_back(self, now_ns: int) -> list[Cancel]:
+        """Nothing may rest when the session shuts."""
+        resting = [state for state in self.symbols.values() if state.alive]
+        return [cancel for state in resting for cancel in self._cancel(state, SESSION_CLOSE.reason, now_ns)]
+
     def _watch(self, state: SymbolState, now_ns: int) -> None:
         """Look at every book of a symbol only while there is something to leave."""
         state.awaits(now_ns)
@@ -262,16 +305,21 @@ class Signal:
     def _session(self, state: SymbolState, now_ns: int) -> Decision | None:
         """What the session says before the strategy is asked: nothing while shut, leave shortly before it shuts."""
         risk = self.profile.risk
-        if not is_open(risk.session, now_ns, self.calendar):
-            return SESSION_SHUT
-        closes_ns = closes_at_ns(risk.session, now_ns, self.calendar)
-        if closes_ns is None:
+        if risk.session == "always":
             return None
+        session = session_at(now_ns, self.calendar)
+        if session is None:
+            return SESSION_SHUT
         if state.held:
-            leave = risk.flatten_minutes and now_ns >= closes_ns - risk.flatten_minutes * NS_PER_MINUTE
-            return SESSION_CLOSE if leave else None
+            if self.leaves and state.opened_ns < session.opens_ns:
+                return HELD_OVERNIGHT
+            return SESSION_CLOSE if self._closing(session, now_ns) else None
         minutes = max(risk.flatten_minutes, risk.entries_stop_minutes)
-        return SESSION_CLOSING if now_ns >= closes_ns - minutes * NS_PER_MINUTE else None
+        return SESSION_CLOSING if now_ns >= session.closes_ns - minutes * NS_PER_MINUTE else None
+
+    def _closing(self, session: Session, now_ns: int) -> bool:
+        """Whether these are the minutes in which everything is left."""
+        return self.leaves and now_ns >= session.closes_ns - self.profile.risk.flatten_minutes * NS_PER_MINUTE
 
     def _view(self, state: SymbolState, price: float, now_ns: int) -> SymbolView:
         touch, limits = state.book(), self.limits
@@ -360,7 +408,7 @@ class Signal:
         state.awaited = Awaited(intent.id, purpose, now_ns + ANSWER_NS_MAX)
         return (intent,)
 
-    def _cancel(self, state: SymbolState, reason: str, now_ns: int) -> Said:
+    def _cancel(self, state: SymbolState, reason: str, now_ns: int) -> tuple[Cancel, ...]:
         """Take back what rests."""
         return tuple(
             Cancel(

@@ -8,6 +8,7 @@ from typing import Any
 from actors.messages import (
     BalanceChanged,
     Drift,
+    HeldOutside,
     MacroWindow,
     Mark,
     OrderChanged,
@@ -215,6 +216,7 @@ _TELL: dict[type, tuple[str, Callable[[Any, Instrument], str]]] = {
     OrderPlanned: ("order", lambda m, i: _order(m.order, i)),
     Fill: ("fill", lambda m, i: f"{_deal(m.side, m.lots, m.ticks, i)}, {'maker' if m.maker else 'taker'}"),
     TierChanged: ("tier", lambda m, _: f"z {m.z_entry:g}/{m.z_exit:g}: RMSD {m.rmsd:.2f} % of a week, {m.category}"),
+    HeldOutside: ("held outside", lambda m, i: f"{i.size(m.lots)} are held while the session is shut"),
     FundingPaid: ("funding", lambda m, _: f"{m.amount_minor / MINOR_PER_USD:+.4f} USD"),
 }
 """What of one symbol is shown, its name and how it reads in a line; what is not here is no decision to show."""

@@ -36,7 +36,7 @@ from config.profile import Profile
 from risk.gate_state import new_state
 from risk.intent import Approved, Cancel, Intent, Refused, Reprice
 from risk.ledger.postings import Deposit, LedgerUnbalanced
-from risk.session import SessionCalendar, local_date, session_on
+from risk.session import SessionCalendar, session_at
 from supervisor.actor import Body, MindBody
 from supervisor.child import ChildSpec, Restart, SupervisorSpec
 from supervisor.clock import NS_PER_S
@@ -78,6 +78,7 @@ DECISIONS: tuple[type, ...] = (
     m.TradingState,
     m.MacroWindow,
     m.Drift,
+    m.HeldOutside,
     m.Reconciled,
     Bar,
 )
@@ -258,8 +259,7 @@ def session_of_day(profile: Profile, calendar: SessionCalendar) -> Callable[[int
         return None
 
     def session(at_ns: int) -> tuple[int, int] | None:
-        found = session_on(local_date(at_ns), calendar)
-        holds = found is not None and found.opens_ns <= at_ns < found.closes_ns
-        return (found.opens_ns, found.closes_ns) if found is not None and holds else None
+        found = session_at(at_ns, calendar)
+        return (found.opens_ns, found.closes_ns) if found is not None else None
 
     return session

@@ -37,7 +37,7 @@ LINES_BUFFERED_MAX = 128
 """Lines that may wait for the owner's timer, so that little is lost when the process is killed."""
 LEVELS: dict[str, str] = {
     "GaveUp": "critical",
-    **dict.fromkeys(("ChildCrashed", "DeadLetter"), "error"),
+    **dict.fromkeys(("ChildCrashed", "DeadLetter", "HeldOutside"), "error"),
     **dict.fromkeys(("Drift", "Rejected"), "warning"),
 }
 """Messages that are more than information, by class name; `log_message` looks here."""

@@ -79,7 +79,12 @@ def bar_sources(profile: Profile, clock: Clock) -> dict[str, BarSource]:
 def session_calendar() -> SessionCalendar:
     """When US stocks trade, for the rules that ask."""
     known = load_sessions()
-    return SessionCalendar(holidays=frozenset(known.holidays), half_days=frozenset(known.half_days))
+    return SessionCalendar(
+        first=known.first,
+        last=known.last,
+        holidays=frozenset(known.holidays),
+        half_days=frozenset(known.half_days),
+    )
 
 
 def refuse_missing(options: RunOptions, profiles: Mapping[EngineName, Profile]) -> None:

@@ -91,6 +91,7 @@ class GateState(Struct, frozen=True, kw_only=True):
     trading: dict[str, Trading] = field(default_factory=dict)  # by engine; "" is all of them
     reconciled: bool = False
     reconciled_reason: str = "not reconciled yet"
+    compared: bool = False  # venue and ledger agreed once since the start: what is held here is held there
     fresh: frozenset[str] = frozenset()  # symbols whose stream is fresh
     macro_shut: bool = True
     macro_event: str = "no calendar heard yet"

@@ -14,13 +14,14 @@ from risk.money import notional_minor, to_minor, usd_text
 from risk.position import is_flat
 from risk.rate import take
 from risk.sector import cap, counts
-from risk.session import NS_PER_S, closes_at_ns, is_open
+from risk.session import NS_PER_S, closes_at_ns, is_open, local_date
 from venues.market import Instrument
 
 NS_PER_MINUTE = 60 * NS_PER_S
 FLIPS = frozenset({"equity"})
 """Asset classes whose venue fills an exit beyond the position: there, exits under way count against it. Perpetuals
-carry reduce-only and spot coins cannot be sold short: a second exit is harmless there, and a stop never waits."""
+carry reduce-only and spot coins cannot be sold short: a second exit is harmless there, and a stop never waits. For the
+same reason no exit passes before the venue was looked at: what was closed by hand meanwhile would be sold short."""
 
 
 class Case(Struct, frozen=True):
@@ -100,7 +101,9 @@ def session(case: Case) -> Finding:
     """The market is open, and stays so long enough for an entry to be left again."""
     limits, calendar = case.state.limits, case.state.calendar
     if not is_open(limits.session, case.at_ns, calendar):
-        return Finding(False, "shut", limits.session)
+        known = calendar.knows(local_date(case.at_ns))
+        unknown = f"shut: the calendar knows {calendar.first} to {calendar.last}"
+        return Finding(False, "shut" if known else unknown, limits.session)
     closes_ns = closes_at_ns(limits.session, case.at_ns, calendar)
     if closes_ns is None:
         return Finding(True, "open", limits.session)
@@ -154,8 +157,10 @@ def _exit_fits(case: Case) -> Finding:
         return Finding(False, value, "a position to leave")
     if held * case.lots > 0:
         return Finding(False, value, "the side that leaves it")
-    instrument = case.instrument
-    under_way = _under_way(case, entry=False) if instrument and instrument.asset_class in FLIPS else 0
+    flips = case.instrument is not None and case.instrument.asset_class in FLIPS
+    if flips and not case.state.compared:
+        return Finding(False, f"{value}, not compared with the venue yet", "a position that the venue has too")
+    under_way = _under_way(case, entry=False) if flips else 0
     if under_way:
         value += f" and {under_way} under way"
     return Finding(

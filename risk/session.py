@@ -1,10 +1,13 @@
 """Trading sessions: around the clock, or US regular hours in New York time with holidays and half days.
 
+A day that the calendar does not reach has no session: nothing is opened on a day of which nobody knows whether it is a
+holiday.
+
 Regular hours are 09:30 to 16:00, on half days to 13:00 (NYSE: hours and calendars). Daylight saving comes from the time
 zone database. `is_rth` is asked on every engine, because the time stop is shorter while the stock market is open.
 """
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -18,14 +21,23 @@ NS_PER_S = 1_000_000_000
 DAYS_KEPT = 64
 """Sessions kept at hand: the days that bars and orders of one run ask for again and again."""
 
+DAYS_SHUT_MAX = 10
+"""Days that are looked through for the next session: the longest pause since 1933 was six days, in September 2001."""
+
 SessionName = Literal["always", "us_equities"]
 
 
 class SessionCalendar(Struct, frozen=True, kw_only=True):
-    """Days on which the exchange does not open, and days on which it closes at 13:00."""
+    """Days on which the exchange does not open, and days on which it closes at 13:00; nothing outside first to last."""
 
+    first: date = date.max  # an empty calendar knows no day, and on no day it has a session
+    last: date = date.min
     holidays: frozenset[date] = frozenset()
     half_days: frozenset[date] = frozenset()
+
+    def knows(self, day: date) -> bool:
+        """Whether it reaches a day."""
+        return self.first <= day <= self.last
 
 
 class Session(Struct, frozen=True):
@@ -41,8 +53,8 @@ def local_date(at_ns: int) -> date:
 
 
 def session_on(day: date, calendar: SessionCalendar) -> Session | None:
-    """The regular session of a day; None when there is none."""
-    if day.weekday() >= SATURDAY or day in calendar.holidays:
+    """The regular session of a day; None when there is none, or when the calendar does not reach the day."""
+    if day.weekday() >= SATURDAY or day in calendar.holidays or not calendar.knows(day):
         return None
     return _hours(day, day in calendar.half_days)
 
@@ -55,10 +67,23 @@ def _hours(day: date, half: bool) -> Session:
     return Session(at(OPENS), at(CLOSES_EARLY if half else CLOSES))
 
 
+def session_at(at_ns: int, calendar: SessionCalendar) -> Session | None:
+    """The regular session that is open now; None when none is."""
+    session = session_on(local_date(at_ns), calendar)
+    return session if session is not None and session.opens_ns <= at_ns < session.closes_ns else None
+
+
+def next_open_ns(at_ns: int, calendar: SessionCalendar) -> int | None:
+    """When the next session opens; None when the calendar does not reach so far."""
+    today = local_date(at_ns)
+    days = (today + timedelta(days=number) for number in range(DAYS_SHUT_MAX + 1))
+    found = (session.opens_ns for day in days if (session := session_on(day, calendar)) is not None)
+    return next((opens_ns for opens_ns in found if opens_ns > at_ns), None)
+
+
 def is_rth(at_ns: int, calendar: SessionCalendar) -> bool:
     """Whether the US stock market is in regular hours."""
-    session = session_on(local_date(at_ns), calendar)
-    return session is not None and session.opens_ns <= at_ns < session.closes_ns
+    return session_at(at_ns, calendar) is not None
 
 
 def is_open(name: SessionName, at_ns: int, calendar: SessionCalendar) -> bool:
@@ -68,7 +93,5 @@ def is_open(name: SessionName, at_ns: int, calendar: SessionCalendar) -> bool:
 
 def closes_at_ns(name: SessionName, at_ns: int, calendar: SessionCalendar) -> int | None:
     """When the session that is open now closes; None when it is shut or never closes."""
-    if name == "always" or not is_rth(at_ns, calendar):
-        return None
-    session = session_on(local_date(at_ns), calendar)
+    session = None if name == "always" else session_at(at_ns, calendar)
     return session.closes_ns if session else None

@@ -23,6 +23,7 @@ from actors.signal import Signal
 from actors.symbol_state import ANSWER_NS_MAX, CLEAR_NS_MAX, STUCK_NS
 from config.load import load_profile
 from config.universe import load_universe
+from daemon.modes import session_calendar
 from risk.intent import Cancel, Intent, Purpose, Refused, Trading
 from risk.order import OrderState
 from venues.market import Bar, Instrument, Side, TimeInForce
@@ -46,7 +47,7 @@ class Bench:
         self.symbol, self.engine, self.start_ns = symbol, engine, start_ns
         self.profile = profile or load_profile(engine)
         ids = (f"run-{engine}-{n}" for n in count(1))
-        self.signal = Signal(self.profile, {symbol: instrument(symbol, engine)}, lambda: next(ids))
+        self.signal = Signal(self.profile, {symbol: instrument(symbol, engine)}, lambda: next(ids), session_calendar())
         self.orders = count(1)
         self.bars = 0
         self.price = 100_000.0 if symbol == "BTC" else 100.0

@@ -1,8 +1,12 @@
-"""The table of holidays is what NYSE Rule 7.2 says, plus what no rule foresees."""
+"""The table of holidays is what NYSE Rule 7.2 says, plus what no rule foresees; and it is what others know too."""
 
 from datetime import date, time, timedelta
 
+import exchange_calendars
+
 from config.sessions import load_sessions
+from daemon.modes import session_calendar
+from risk.session import session_on
 
 MONDAY, THURSDAY, FRIDAY, SATURDAY, SUNDAY = 0, 3, 4, 5, 6
 UNFORESEEN = {date(2025, 1, 9)}  # mourning for President Carter
@@ -62,3 +66,24 @@ def test_hours():
     sessions = load_sessions()
     assert (sessions.open, sessions.close, sessions.close_early) == (time(9, 30), time(16), time(13))
     assert sessions.zone == "America/New_York"
+
+
+def test_every_day_is_as_exchange_calendars_has_it():
+    """XNYS, day by day: the same sessions, to the nanosecond of their opening and close."""
+    known, calendar = load_sessions(), session_calendar()
+    judge = exchange_calendars.get_calendar("XNYS", start=known.first.isoformat(), end=known.last.isoformat())
+    theirs = {
+        day.date(): (row["open"].value, row["close"].value) for day, row in judge.schedule[["open", "close"]].iterrows()
+    }
+    days = [known.first + number * DAY for number in range((known.last - known.first).days + 1)]
+    ours = {day: (found.opens_ns, found.closes_ns) for day in days if (found := session_on(day, calendar))}
+    assert ours == theirs
+    assert {day.year for day in ours} == {2025, 2026, 2027, 2028}
+    assert len(ours) > 1_000
+
+
+def test_beyond_the_table_no_day_has_a_session():
+    """What nobody knows is no trading day: on a holiday of 2029 the market would have been taken for open."""
+    known, calendar = load_sessions(), session_calendar()
+    for day in (known.first - DAY, known.last + DAY, date(2029, 1, 2), date(2024, 7, 5), date(2100, 6, 1)):
+        assert session_on(day, calendar) is None

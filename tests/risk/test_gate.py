@@ -59,6 +59,7 @@ def open_state(engine="perps", **limits):
         state,
         breaker=breaker(10_000, 10_000, 10_000),
         reconciled=True,
+        compared=True,
         fresh=state.symbols,
         macro_shut=False,
         macro_event="",
@@ -280,6 +281,18 @@ def test_an_exit_fits_the_live_position(held, lots, fits):
     state = replace(open_state(), positions={"BTC": held}, under_way={"i1": resting(lots, is_entry=False)})
     for wish in (leave(lots), moved(lots, purpose=Purpose.EXIT)):
         assert passes(wish, state) if fits else refusal(wish, state) == "flip_guard"
+
+
+def test_where_an_exit_can_flip_none_passes_before_the_venue_was_looked_at():
+    """Sold by hand while obid was down: the exit of the ledger's position would open a short at the venue."""
+    state = replace(open_state("equities", dust_lots=0), positions={"COST": 3}, compared=False)
+    wish = leave(-3, COST_TICKS, "COST", engine="equities")
+    assert refusal(wish, state) == "flip_guard"
+    assert passes(wish, replace(state, compared=True, reconciled=False)), (
+        "once is enough: a stop does not wait for more"
+    )
+    perps = replace(open_state(), positions={"BTC": 300}, compared=False)
+    assert passes(leave(-300), perps), "reduce-only at the venue"
 
 
 def test_where_an_exit_can_flip_those_under_way_count():

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from risk.session import closes_at_ns, is_open, is_rth, local_date, session_on
+from risk.session import SessionCalendar, closes_at_ns, is_open, is_rth, local_date, session_at, session_on
 from tests.risk.given import calendar
 
 YEARS = calendar()
@@ -56,3 +56,22 @@ def test_when_it_closes():
 
 def test_the_date_is_new_yorks():
     assert local_date(ns("2026-11-21 03:00", "UTC")) == date(2026, 11, 20)
+
+
+@pytest.mark.parametrize("local", ["2024-12-31 12:00", "2029-01-02 12:00"])
+def test_a_day_that_the_calendar_does_not_reach_has_no_session(local):
+    assert not is_rth(ns(local), YEARS)
+    assert not is_open("us_equities", ns(local), YEARS)
+    assert closes_at_ns("us_equities", ns(local), YEARS) is None
+    assert is_open("always", ns(local), YEARS)
+
+
+def test_an_empty_calendar_knows_no_day():
+    assert not is_rth(ns("2026-11-20 12:00"), SessionCalendar())
+    assert not SessionCalendar().knows(date(2026, 11, 20))
+
+
+def test_the_session_that_is_open():
+    at_ns = ns("2026-11-20 12:00")
+    assert session_at(at_ns, YEARS) == session_on(date(2026, 11, 20), YEARS)
+    assert session_at(ns("2026-11-20 08:00"), YEARS) is None

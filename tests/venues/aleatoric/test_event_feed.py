@@ -1,5 +1,6 @@
 """One stream of all that markets say: complete against the blocks, in order, the same for any pull; bars by hand."""
 
+from datetime import date
 from decimal import Decimal
 from functools import cache
 from itertools import groupby, pairwise
@@ -194,7 +195,8 @@ def test_a_pair_says_its_index_and_mark():
 
 def test_an_equity_is_silent_while_its_market_is_closed():
     share = replace(get_preset("equities:PPL"), book_update_interval_ms=60_000, start_ms=BTC.start_ms)
-    open_now = lambda at_ns: is_open("us_equities", at_ns, SessionCalendar())  # noqa: E731
+    calendar = SessionCalendar(first=date.min, last=date.max)
+    open_now = lambda at_ns: is_open("us_equities", at_ns, calendar)  # noqa: E731
     wanted = Wanted(seconds=2 * 23_400.0, bars_ns=(5 * MINUTE_NS,))
     heard = list(EventMarketFeed([share], wanted, open_now))
     assert {type(event) for event in heard} <= {Book, Trade, Candle}
