@@ -17,6 +17,7 @@ from actors.messages import (
     StreamState,
     TradingState,
 )
+from risk.day_trades import DayTraded
 from risk.gate import judge
 from risk.gate_state import GateState, entry_taken, order_moved
 from risk.intent import Approved, Cancel, Intent, Refused, Reprice
@@ -35,6 +36,7 @@ class Gate:
         Hears(PositionChanged),
         Hears(OrderChanged),
         Hears(EntryTaken),
+        Hears(DayTraded),
         Hears(SectorCounts),
         Hears(BreakerChanged),
         Hears(Cancel),
@@ -50,6 +52,7 @@ class Gate:
             Mark: self._mark,
             OrderChanged: self._order,
             EntryTaken: self._entry,
+            DayTraded: lambda m: self._set(day_trades=self.state.day_trades | {(m.symbol, m.at_ns)}),
             PositionChanged: self._position,
             StreamState: self._stream,
             BreakerChanged: lambda m: self._set(breaker=m.breaker),

@@ -31,6 +31,7 @@ from actors.messages import (
     Unanswered,
 )
 from risk.circuit_breaker import account_day
+from risk.day_trades import DayTraded, DayTrades
 from risk.ledger.books import Books, UnknownInstrument
 from risk.ledger.postings import Deposit, Entry, Event, Release, Reserve
 from risk.order import LiveOrder, OrderEvent, OrderFault, OrderState, apply, inherit_fill, plan
@@ -89,6 +90,7 @@ class LedgerMind:
         self.successors: dict[str, str] = {}  # replaced order -> the one in its place
         self.fences_ns: dict[str, int] = {}
         self.entries: dict[str, dict[str, EntryTaken]] = {}  # engine -> intent, of the newest account day
+        self.day_trades = DayTrades()
         self.over: dict[str, None] = {}  # in the order in which they ended
         self.trading: dict[str, TradingState] = {}
         self.breakers: dict[str, BreakerChanged] = {}
@@ -118,9 +120,7 @@ class LedgerMind:
         self.last_ns = max(self.last_ns, record.at_ns)  # type: ignore[attr-defined]
         match record:
             case Entry():
-                self.books.fold(record)
-                if record.position is not None:
-                    self.fills[record.engine] = self.fills.get(record.engine, 0) + 1
+                self._fold_entry(record)
             case OrderPlanned():
                 self._fold_plan(record)
             case Accepted() | Rejected() | Cancelled() | CancelRefused() | Fill() | Unanswered():
@@ -134,6 +134,13 @@ class LedgerMind:
             case RunStarted():
                 self.runs.append(record)
                 self.books.instruments |= {(one.engine, one.symbol): one for one in record.instruments}
+
+    def _fold_entry(self, entry: Entry) -> None:
+        before = self.books.position(entry.engine, entry.symbol)
+        self.books.fold(entry)
+        if entry.position is not None:
+            self.fills[entry.engine] = self.fills.get(entry.engine, 0) + 1
+            self.day_trades.fold(before, entry, self.books.instrument(entry.engine, entry.symbol))
 
     def _fold_plan(self, planned: OrderPlanned) -> None:
         order, old = planned.order, planned.order.replaces
@@ -250,6 +257,7 @@ class LedgerMind:
                 booked = self._post(news)
                 records += booked
                 said += [self.position_changed(news, entry) for entry in booked] + self._balance(booked)
+                said += [trade for entry in booked for trade in self.day_trades.made_by(entry)]
             faults = self._fold_news(news)
         except (OrderFault, UnknownInstrument) as fault:
             said.append(OrderFaulted(news.engine, news.order_id, str(fault), news.at_ns))
@@ -306,7 +314,8 @@ class LedgerMind:
         said: list[Struct] = [self._position(engine, symbol, 0, at_ns) for symbol in held]
         said.append(self.balance_changed(engine, at_ns))
         alive = (order for order in self.orders.values() if order.request.engine == engine and not order.over)
-        return [*said, *map(self.order_changed, alive), *self.entries.get(engine, {}).values()]
+        taken, traded = self.entries.get(engine, {}).values(), self.day_trades.of(engine)
+        return [*said, *map(self.order_changed, alive), *taken, *traded]
 
     def _post(self, event: Event) -> list[Entry]:
         entry = self.books.post(event)
@@ -411,6 +420,7 @@ class Ledger:
         OrderChanged,
         OrderFaulted,
         EntryTaken,
+        DayTraded,
         TradingState,
         BreakerChanged,
         Restated,

@@ -92,6 +92,8 @@ class RiskLimits(Declared):
     orders_per_minute: PositiveInt = 30
     orders_burst: PositiveInt = 30
     entries_max: PositiveInt | None = None  # that a venue accepts in an account day; None: no cap
+    day_trades_max: Annotated[int, Field(ge=0)] | None = None  # in five sessions while equity is small; None: no cap
+    day_trades_equity_usd_min: Usd = Decimal(25_000)  # from this on any number of them is allowed
     dust_lots: Annotated[float, Field(ge=0)] = 1.5  # a position up to this counts as flat
     sector_caps: dict[str, PositiveInt] = Field(default_factory=dict)
     sector_cap_default: PositiveInt = 3

@@ -89,5 +89,13 @@ def risk_lines(risk: RiskLimits) -> list[str]:
         f"halt at {risk.daily_loss_usd} USD lost in a day or {risk.drawdown_max:.2%} below the peak",
         f"{risk.orders_per_minute} orders a minute, {risk.orders_burst} at once; session {risk.session}",
         f"entries accepted a day: {risk.entries_max or 'no cap'}",
+        f"day trades in five sessions: {day_trades(risk)}",
         f"positions a sector: {risk.sector_cap_default}" + (f"; {caps}" if caps else ""),
     ]
+
+
+def day_trades(risk: RiskLimits) -> str:
+    """How many round trips a day's and the four sessions before it may hold."""
+    if risk.day_trades_max is None:
+        return "not counted"
+    return f"{risk.day_trades_max}, and any number from {risk.day_trades_equity_usd_min} USD of equity on"

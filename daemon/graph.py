@@ -33,6 +33,7 @@ from actors.sector_guard import SectorGuard
 from actors.signal import Signal
 from config.macro import MacroCalendar as MacroTable
 from config.profile import Profile
+from risk.day_trades import DayTraded
 from risk.gate_state import new_state
 from risk.intent import Approved, Cancel, Intent, Refused, Reprice
 from risk.ledger.postings import Deposit, LedgerUnbalanced
@@ -90,6 +91,7 @@ TOLD: tuple[type, ...] = (
     m.StreamState,
     m.StreamEnded,
     m.SectorCounts,
+    DayTraded,
     m.Command,
     ChildStarted,
     ChildCrashed,

@@ -47,6 +47,7 @@ RULES: tuple[Rule, ...] = (
     Rule("macro_window", ADDING, rules.macro_window),
     Rule("session", ENTRIES, rules.session),
     Rule("entries_cap", ENTRIES, rules.entries_cap),
+    Rule("day_trades", ENTRIES, rules.day_trades),
     Rule("symbol", ENTRIES, rules.symbol),
     Rule("flip_guard", EVERY, rules.flip_guard),
     Rule("sector_cap", ENTRIES, rules.sector_cap),

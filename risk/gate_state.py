@@ -99,6 +99,7 @@ class GateState(Struct, frozen=True, kw_only=True):
     marks: dict[str, float] = field(default_factory=dict)  # mid price in ticks
     under_way: dict[str, UnderWay] = field(default_factory=dict)  # by intent id
     entries: dict[str, int] = field(default_factory=dict)  # intent id -> when a venue took it in; of today, or older
+    day_trades: frozenset[tuple[str, int]] = frozenset()  # symbol, when: of this week, or older
     sector_members: dict[str, str] = field(default_factory=dict)  # symbol -> sector, over all engines
     reducing: bool = False  # |net| went past reduce_on and is not below reduce_off again
 

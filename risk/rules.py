@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from risk.day_trades import SESSIONS, first_counted
 from risk.gate_state import GateState, entry_day
 from risk.intent import Intent, Reprice, Trading
 from risk.money import notional_minor, to_minor, usd_text
@@ -123,6 +124,27 @@ def entries_cap(case: Case) -> Finding:
     most = state.limits.entries_max
     bound = "no cap" if most is None else f"{most} a day"
     return Finding(most is None or len(taken) < most, f"{len(taken)} entries accepted today or under way", bound)
+
+
+def day_trades(case: Case) -> Finding:
+    """A small margin account has day trades left: the venue would refuse the exit of one too many (40310100).
+
+    Whatever is entered is left the same day, so what is held or under way is a day trade already.
+    """
+    state, most = case.state, case.state.limits.day_trades_max
+    if most is None:
+        return Finding(True, "not counted", "no cap")
+    least, breaker = to_minor(state.limits.day_trades_equity_usd_min), state.breaker
+    equity = min(breaker.opening_minor, breaker.equity_minor or 0)
+    bound = f"fewer than {most} in {SESSIONS} sessions below {usd_text(least)} USD of equity"
+    if equity >= least:
+        return Finding(True, f"equity {usd_text(equity)} USD", bound)
+    first = first_counted(case.at_ns, state.calendar)
+    done = sum(first is None or local_date(at_ns) >= first for _, at_ns in state.day_trades)
+    open_now = {name for name, lots in state.positions.items() if not is_flat(lots, state.limits.dust_lots)}
+    open_now |= {what.symbol for intent, what in state.under_way.items() if what.entry and intent != case.intent_id}
+    value = f"{done} done and {len(open_now)} open, equity {usd_text(equity)} USD"
+    return Finding(done + len(open_now) < most, value, bound)
 
 
 def symbol(case: Case) -> Finding:

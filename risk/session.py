@@ -81,6 +81,14 @@ def next_open_ns(at_ns: int, calendar: SessionCalendar) -> int | None:
     return next((opens_ns for opens_ns in found if opens_ns > at_ns), None)
 
 
+def sessions_back(at_ns: int, count: int, calendar: SessionCalendar) -> date | None:
+    """The day that the last `count` sessions began on, today's included; None beyond the calendar."""
+    today = local_date(at_ns)
+    days = (today - timedelta(days=number) for number in range(count + 2 * DAYS_SHUT_MAX))
+    found = [day for day in days if session_on(day, calendar) is not None]
+    return found[count - 1] if len(found) >= count else None
+
+
 def is_rth(at_ns: int, calendar: SessionCalendar) -> bool:
     """Whether the US stock market is in regular hours."""
     return session_at(at_ns, calendar) is not None

@@ -118,7 +118,7 @@ def resting(lots, symbol="BTC", *, is_entry=True):
 def test_an_entry_is_asked_every_rule_in_the_order_of_the_design():
     verdict = ask(entry())
     assert [check.rule for check in verdict.checks] == [rule.name for rule in RULES] == [
-        "finite", "state", "reconciled", "fresh", "macro_window", "session", "entries_cap", "symbol",
+        "finite", "state", "reconciled", "fresh", "macro_window", "session", "entries_cap", "day_trades", "symbol",
         "flip_guard", "sector_cap", "symbol_cap", "reduce_only", "net_cap", "order_notional", "daily_loss", "drawdown",
         "order_rate",
     ]  # fmt: skip
