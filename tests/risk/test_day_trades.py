@@ -152,8 +152,8 @@ def test_what_is_open_or_under_way_is_as_good_as_done():
 
 
 def test_an_exit_is_never_kept_back():
-    state = small(day_trades=THREE, positions={"COST": 1})
-    assert passes(leave(-1, 20_000, "COST", engine="equities"), state, FRIDAY)
+    state = small(day_trades=THREE, positions={"COST": 3})
+    assert passes(leave(-3, 20_000, "COST", engine="equities"), state, FRIDAY)
 
 
 @pytest.mark.parametrize(
