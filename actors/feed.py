@@ -1,6 +1,6 @@
 """Feed: carries a venue's books into the graph, with a verdict on each and on the age of every stream."""
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from typing import ClassVar
 
 from actors.messages import BarHistory, BookRefused, StreamEnded, StreamState
@@ -63,11 +63,14 @@ class FeedMind:
                 bad.append(BookRefused(event.symbol, flaw(event), at_ns))
         return good, bad, trades
 
-    def check_ages(self, now_ns: int, *, again: bool = False) -> Iterable[StreamState]:
-        """Say which streams went stale or came back since the last look; or how all of them are, again."""
+    def check_ages(self, now_ns: int, deaf: Collection[str] = (), *, again: bool = False) -> Iterable[StreamState]:
+        """Say which streams went stale or came back since the last look; or how all of them are, again.
+
+        One that the venue says it may not hear in full (`deaf`) is stale whatever its age.
+        """
         for symbol, stream in self.streams.items():
             age_ns = now_ns - stream.received_ns
-            fresh = stream.received_ns > 0 and age_ns <= self.stale_ns
+            fresh = stream.received_ns > 0 and age_ns <= self.stale_ns and symbol not in deaf
             if fresh != stream.fresh or again:
                 stream.fresh = fresh
                 age_ms = age_ns // NS_PER_MS
@@ -131,7 +134,7 @@ class Feed:
             again = False  # a gate that was restarted takes nothing for fresh until it is told
             while started := post.mailbox.take():
                 again |= any(one.restarts and one.engine == post.engine for one in started)
-            for verdict in self.mind.check_ages(post.clock.now_ns(), again=again):
+            for verdict in self.mind.check_ages(post.clock.now_ns(), self.venue.deaf(), again=again):
                 post.say(verdict)
 
 

@@ -33,7 +33,10 @@ class BookRefused(Struct, frozen=True):
 
 
 class StreamState(Struct, frozen=True):
-    """A symbol's market data went stale or came back; age is since the last book was received."""
+    """A symbol's market data went stale or came back; age is since the last book was received.
+
+    Stale is also what the venue says it may not hear in full (`Venue.deaf`), the account's stream included.
+    """
 
     engine: str
     symbol: str

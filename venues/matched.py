@@ -6,7 +6,7 @@ order it happened and as late. Nothing here starts a task: whoever asks waits, a
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import TypeVar
 
 from supervisor.clock import Clock
@@ -134,6 +134,10 @@ class MatchedVenue:
             if not self._closed:
                 self._listener = self.clock.loop.create_future()
                 await self._listener
+
+    def deaf(self) -> Collection[str]:
+        """None: nothing is lost on the way from a market in this process."""
+        return ()
 
     async def settle(self) -> None:
         """Wait until nothing is on its way to the account any more."""

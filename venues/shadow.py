@@ -4,7 +4,7 @@ Books and trades come from a real venue and also go into the matching engine, wh
 venue is opened, listened to and asked for history; it is never sent anything, and its account is not looked at.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 
 from msgspec.structs import replace
 
@@ -35,6 +35,10 @@ class ShadowVenue(MatchedVenue):
             self.watch(batch)
             yield batch
         await self.settle()
+
+    def deaf(self) -> Collection[str]:
+        """What the real market does not hear."""
+        return self.real.deaf()
 
     async def history(self, symbol: str, interval_ns: int, bars: int) -> Sequence[Bar]:
         """The real market's bars."""

@@ -1,6 +1,6 @@
 """The Venue protocol: the one door between the actor graph and any market, real or made."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -61,6 +61,10 @@ class Venue(Protocol):
 
     def account(self) -> AsyncIterator[AccountEvent]:
         """What happens to our orders and our money, in order; a reconnect may repeat fills, never lose them."""
+        ...
+
+    def deaf(self) -> Collection[str]:
+        """Symbols of whose market or whose fills something may be missed now: no entries there until it is over."""
         ...
 
     async def submit(self, order: OrderRequest) -> Accepted | Rejected:

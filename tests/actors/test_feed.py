@@ -68,3 +68,12 @@ def test_all_verdicts_are_said_again_for_one_who_missed_them() -> None:
     assert [one.symbol for one in feed.check_ages(NS_PER_S)] == ["BTC"]
     assert list(feed.check_ages(NS_PER_S)) == []
     assert [(one.symbol, one.fresh) for one in feed.check_ages(NS_PER_S, again=True)] == [("BTC", True), ("ETH", False)]
+
+
+def test_a_stream_that_the_venue_may_not_hear_in_full_is_stale_whatever_its_age() -> None:
+    feed = mind()
+    feed.sift([book(at_ns=NS_PER_S)])
+    assert [one.fresh for one in feed.check_ages(NS_PER_S)] == [True]
+    assert [(one.symbol, one.fresh) for one in feed.check_ages(NS_PER_S, deaf=("BTC",))] == [("BTC", False)]
+    assert list(feed.check_ages(NS_PER_S, deaf=("BTC",))) == []
+    assert [(one.symbol, one.fresh) for one in feed.check_ages(NS_PER_S)] == [("BTC", True)]

@@ -93,7 +93,8 @@ class AccountFeed:
         self.tell = tell
         self.cancel: Callable[[str, str], Any] | None = None  # takes out an order that may fill too much
         self.events: deque[AccountEvent] = deque()
-        self.gaps: dict[str, int] = {EVENTS: floor_ns}  # channel -> since when; funding has no snapshot at the start
+        # by channel; each stays until what may have been missed was asked for. Funding has no snapshot at the start
+        self.gaps = {EVENTS: Gap(EVENTS, floor_ns, self.opened_ns)}
         self.owed: dict[str, Owed] = {}
         self.excess: dict[str, Tracked] = {}
         self.strays = 0  # fills of what is not traded here, and those older than the ledger
@@ -156,13 +157,22 @@ class AccountFeed:
             case UserFundings(fundings=fundings):
                 for funding in fundings:
                     self.hear_funding(funding)
-            case Gap(channel=channel, since_ns=since_ns):
-                self.gaps[channel] = min(since_ns, self.gaps.get(channel, since_ns))
-                self._stirred.set()
+            case Gap():
+                self._missed(heard)
             case Lost() | Damaged() | Quarantine():
                 self.tell(said_of(heard))
             case Liquidation(liquidated_user=user):
                 self.tell(f"a liquidation of {user}: {heard.notional_usd} USD")
+
+    def whole(self) -> bool:
+        """Whether every channel hears, and of fills and orders nothing that was missed is still to be asked for."""
+        return not self.streams.uncovered() and not self.gaps.keys() & {FILLS, ORDERS}
+
+    def _missed(self, gap: Gap) -> None:
+        """Note a gap, together with an earlier one of its channel."""
+        since_ns = min(gap.since_ns, self.gaps.get(gap.channel, gap).since_ns)
+        self.gaps[gap.channel] = Gap(gap.channel, since_ns, gap.at_ns)
+        self._stirred.set()
 
     def hear_fills(self, rows: Iterable[UserFill]) -> None:
         """Fills in any order, told before or not; oldest first to whoever listens."""
@@ -274,17 +284,12 @@ class AccountFeed:
 
     async def mend(self) -> None:
         """Ask once. Raises VenueUnreachable and VenueMisspoke; what is still missing stays noted."""
-        gaps = dict(self.gaps)
-        if FILLS in gaps:
-            self.hear_fills(await self.rows(gaps[FILLS] - OVERLAP_NS))
-        if EVENTS in gaps:
-            since_ms = (gaps[EVENTS] - OVERLAP_NS) // NS_PER_MS
-            for funding in await self.asker.ask(info.user_funding(self.user, since_ms)):
-                self.hear_funding(funding)
-        if ORDERS in gaps:
-            for tracked in self.orders.alive():
-                await self._look_up(tracked)
-        self.gaps = {channel: since for channel, since in self.gaps.items() if gaps.get(channel) != since}
+        for channel, ask in ((FILLS, self._ask_fills), (ORDERS, self._ask_orders), (EVENTS, self._ask_funding)):
+            gap = self.gaps.get(channel)
+            if gap is not None:
+                await ask(gap.since_ns - OVERLAP_NS)
+                if self.gaps[channel] == gap:  # or it was deaf again meanwhile, perhaps after the answer was made
+                    del self.gaps[channel]
         await self._collect()
         for order_id, tracked in list(self.excess.items()):
             del self.excess[order_id]
@@ -292,6 +297,18 @@ class AccountFeed:
                 verdict = await self.cancel(tracked.request.symbol, order_id)
                 if not isinstance(verdict, CancelRefused):
                     self.events.append(verdict)
+
+    async def _ask_fills(self, since_ns: int) -> None:
+        self.hear_fills(await self.rows(since_ns))
+
+    async def _ask_orders(self, since_ns: int) -> None:
+        """Every order that is not over, whenever it was sent."""
+        for tracked in self.orders.alive():
+            await self._look_up(tracked)
+
+    async def _ask_funding(self, since_ns: int) -> None:
+        for funding in await self.asker.ask(info.user_funding(self.user, since_ns // NS_PER_MS)):
+            self.hear_funding(funding)
 
     async def _look_up(self, tracked: Tracked) -> None:
         found = await self.asker.ask(info.order_status(self.user, cloid(tracked.request.id)))

@@ -180,6 +180,13 @@ class Hyperliquid:
         async for event in self._account().iterate():
             yield event
 
+    def deaf(self) -> Collection[str]:
+        """Symbols with a subscription that is not confirmed; all of them while the account's stream is not whole."""
+        assert self._quotes is not None, "open() comes first"
+        if self._feed is not None and not self._feed.whole():
+            return self.traded
+        return {cover.subscription.symbol for cover in self._quotes.streams.uncovered()}
+
     # --- orders -------------------------------------------------------------------------------------------------------
 
     async def submit(self, order: OrderRequest) -> Accepted | Rejected:

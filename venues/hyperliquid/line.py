@@ -3,6 +3,10 @@
 A name the venue does not know kills the whole socket with 1006 and no word. So few are asked for at a time, each must
 be confirmed, and those that were in doubt when a socket died are asked for on a socket of their own, one by one
 (`probe`), where they harm nobody. The others come back at once.
+
+A name is given up only by a venue that answers: beside it, on the probe's socket, another name has been confirmed. And
+never for good: after some minutes it is probed again. What has no name (an account's channels) is never given up nor
+probed: without all of it a connection is of no use, so it is ended and opened again.
 """
 
 import asyncio
@@ -39,13 +43,17 @@ STEADY_S = 60.0
 """A connection that lasted so long was a good one: the next try after its end is soon."""
 
 STRIKES_MAX = 2
-"""Sockets that die under one name alone before it is given up: the first may have been the network."""
+"""Times that a venue which answers lets a socket die of a name, or refuses it, before it is given up: the first may
+have been the network."""
 
 DECODED_AT_THE_END = 1 << 30
 ALREADY = "Already subscribed: "
 
 FATAL = (Why.ABORTED, Why.CLOSED)
 """Ends that a name may be the cause of."""
+
+Answer = wire.Subscribed | wire.Complaint | Ended | None
+"""What a venue makes of one subscription; None: nothing in time."""
 
 
 class LineLimits(Struct, frozen=True, kw_only=True):
@@ -109,15 +117,17 @@ class Line:
         self.damaged = 0
         self._damaged_row = 0
         self._replayed: set[str] = set()  # whose first trades of this connection have come
-        self._lost_ns = 0  # last frame before a loss that was not told as a gap yet; 0: there is none
+        self._lost_ns = 0  # since when something may have been missed that was not told as a gap yet; 0: nothing was
         self._stirred = asyncio.Event()  # a confirmation, an end, a name that is trusted again
         self._probed = asyncio.Event()  # the probe's socket has frames, or has ended
 
     # --- keeping up ---------------------------------------------------------------------------------------------------
 
     async def keep(self) -> None:
-        """Connect, subscribe, connect again; for ever, or until every name is given up."""
-        while await self._wanted():
+        """Connect, subscribe, connect again, for ever."""
+        self._lost_ns = self._lost_ns or self.clock.now_ns()  # the first connection, too, comes after something
+        while True:
+            await self._wanted()
             async with self.shared.at_once:
                 socket = await self._connect(self._heard_of)
                 if socket.ended is None:
@@ -126,14 +136,11 @@ class Line:
                     self._tell(Lost(self.spec.name, self.channels(), socket.ended))
             await self.clock.sleep(self.backoff.failed())
 
-    async def _wanted(self) -> bool:
-        """Wait until there is something to ask for; False if there never will be."""
+    async def _wanted(self) -> None:
+        """Wait until there is something to ask for."""
         while not self._in_state(State.WAITING):
-            if not self.suspects():
-                return False
             self._stirred.clear()
             await self._stirred.wait()
-        return True
 
     async def _connect(self, wake: Callable[[], None]) -> Socket:
         """A socket, which has ended where it could not be opened."""
@@ -154,7 +161,8 @@ class Line:
                 self._stirred.clear()
                 await self._subscribe(socket)
                 if socket.ended is None:
-                    self._tell_gaps()
+                    if not self._in_state(State.ASKED):
+                        self._tell_gaps()
                     await self._stirred.wait()
         finally:
             await socket.close()
@@ -173,8 +181,12 @@ class Line:
             await self._confirmed(socket)
             if socket.ended is not None:
                 return
+            late = f"no answer within {self.spec.limits.ack_s:g} s"
             for cover in self._in_state(State.ASKED):
-                self._doubt(cover, f"no answer within {self.spec.limits.ack_s:g} s")
+                if not cover.subscription.symbol:
+                    return socket.abort(Why.MUTE, f"{cover.subscription.channel}: {late}")
+                self._doubt(cover, late)
+        return None
 
     async def _confirmed(self, socket: Socket) -> None:
         """Wait until nothing is unanswered, the socket ended, or the deadline is past and all frames were read."""
@@ -203,7 +215,7 @@ class Line:
         self._lost_ns = self._lost_ns or socket.heard_ns
         for cover in self.covers.values():
             cover.live_since_ns = 0
-            if cover.state is State.ASKED and ended.why in FATAL:
+            if cover.state is State.ASKED and ended.why in FATAL and cover.subscription.symbol:
                 self._doubt(cover, f"unanswered when the socket ended: {ended.why}")
             elif cover.state in (State.ASKED, State.HELD):
                 cover.state = State.WAITING
@@ -212,27 +224,34 @@ class Line:
     # --- doubt --------------------------------------------------------------------------------------------------------
 
     def suspects(self) -> list[Cover]:
-        """Names to be probed."""
-        return self._in_state(State.SUSPECT)
+        """Names to be probed, those first that were probed least."""
+        return sorted(self._in_state(State.SUSPECT), key=lambda cover: cover.probes)
 
     async def probe(self) -> None:
-        """Ask for the suspects on a socket of their own, one by one, until all are judged or it ends."""
+        """Ask for the suspects on a socket of their own, one by one, until all were asked for or one gets no answer.
+
+        A name that is held goes first: whether the venue answers at all. Where none is held, suspects do it for others.
+        """
         async with self.shared.at_once:
             socket = await self._connect(self._probed.set)
+            answers = False  # the venue has confirmed something on this socket
             try:
-                for cover in self.suspects():
-                    await self.clock.sleep_until(self.shared.messages.reserve(self.clock.now_ns()))
-                    if not socket.send(cover.subscription.message("subscribe")):
+                for cover in (*self._in_state(State.HELD)[:1], *self.suspects()):
+                    answer = await self._answer(socket, cover.subscription)
+                    if cover.state is State.SUSPECT:
+                        self._judge(cover, answer, answers=answers)
+                    if answer is None or isinstance(answer, Ended):
                         return
-                    answer = await self._answer(socket, cover.subscription.key)
-                    self._judge(cover, answer)
-                    if answer is None:
-                        return  # the venue is slow or mute: no fault of the name
+                    answers = answers or isinstance(answer, wire.Subscribed)
             finally:
                 await socket.close()
 
-    async def _answer(self, socket: Socket, key: Key) -> wire.Heard | Ended | None:
-        """What the venue makes of one subscription: a confirmation, a complaint, the end; None for nothing in time."""
+    async def _answer(self, socket: Socket, subscription: Subscription) -> Answer:
+        """Ask for one subscription and wait for what the venue makes of it."""
+        await self.clock.sleep_until(self.shared.messages.reserve(self.clock.now_ns()))
+        if not socket.send(subscription.message("subscribe")):
+            return None  # it ended before it was asked: no word on this one
+        key = subscription.key
         try:
             async with asyncio.timeout(self.spec.limits.ack_s):
                 while True:
@@ -249,26 +268,34 @@ class Line:
         except TimeoutError:
             return None
 
-    def _judge(self, cover: Cover, answer: wire.Heard | Ended | None) -> None:
+    def _judge(self, cover: Cover, answer: Answer, *, answers: bool) -> None:
+        """A strike is what befalls a name where the venue has confirmed another; all else is the venue's trouble."""
+        cover.probes += 1
         if isinstance(answer, wire.Subscribed):
-            cover.state, cover.reason, cover.strikes = State.WAITING, "", 0
+            cover.state, cover.reason, cover.strikes, cover.probes = State.WAITING, "", 0, 0
             self._lost_ns = self._lost_ns or cover.last_ns
             self._stirred.set()  # the line asks for it again
-        elif isinstance(answer, wire.Complaint):
-            self._give_up(cover, answer.text)
-        elif isinstance(answer, Ended) and answer.why in FATAL:
-            cover.strikes += 1
-            if cover.strikes >= STRIKES_MAX:
-                self._give_up(cover, f"{cover.strikes} sockets died of it: {answer.why}, {answer.code}")
+        elif answers and isinstance(answer, wire.Complaint):
+            self._strike(cover, answer.text)
+        elif answers and isinstance(answer, Ended) and answer.why in FATAL:
+            self._strike(cover, f"sockets die of it: {answer.why}, {answer.code}")
 
     def _doubt(self, cover: Cover, reason: str) -> None:
         cover.state, cover.reason = State.SUSPECT, reason
         self.doubted()
 
-    def _give_up(self, cover: Cover, reason: str) -> None:
-        cover.state, cover.reason = State.QUARANTINED, reason
-        self._tell(Quarantine(self.spec.name, cover.subscription, reason, self.clock.now_ns()))
-        self._stirred.set()
+    def _strike(self, cover: Cover, reason: str) -> None:
+        cover.strikes += 1
+        if cover.strikes >= STRIKES_MAX:
+            cover.state, cover.reason = State.QUARANTINED, reason
+            self._tell(Quarantine(self.spec.name, cover.subscription, reason, self.clock.now_ns()))
+
+    def reconsider(self) -> None:
+        """What was given up is in doubt again; what was in no meta is not."""
+        for cover in self._in_state(State.QUARANTINED):
+            if cover.strikes:
+                cover.strikes = 0
+                self._doubt(cover, cover.reason)
 
     # --- hearing ------------------------------------------------------------------------------------------------------
 
@@ -348,15 +375,23 @@ class Line:
             self._stirred.set()
 
     def _complained(self, complaint: wire.Complaint) -> None:
-        """An error frame: a confirmation if it says that we are subscribed already, else it is of what is asked."""
+        """An error frame: a confirmation if it says that we are subscribed already, else it is of what is asked.
+
+        It may be about anything, so it gives up no name: that is the probe's.
+        """
         if complaint.text.startswith(ALREADY):
             try:
                 said = msgspec.json.decode(complaint.text.removeprefix(ALREADY), type=_SubscriptionText)
             except (msgspec.DecodeError, UnicodeDecodeError):
                 return
-            self._acknowledged((said.type, said.coin), "subscribe")
-        elif len(asked := self._in_state(State.ASKED)) == 1:
-            self._give_up(asked[0], complaint.text)
+            return self._acknowledged((said.type, said.coin), "subscribe")
+        asked = self._in_state(State.ASKED)
+        if self.socket is not None and any(not cover.subscription.symbol for cover in asked):
+            return self.socket.abort(Why.REFUSED, complaint.text)
+        if len(asked) == 1:
+            self._doubt(asked[0], complaint.text)
+            self._stirred.set()
+        return None
 
     def _damage(self, text: str, at_ns: int) -> Damaged:
         self.damaged += 1

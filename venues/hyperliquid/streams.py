@@ -20,6 +20,9 @@ BATCH_MAX = 16
 """Frames decoded at a time: as many as the feed carries before it lets others run, so that no book of a burst is passed
 over in a mailbox that nobody had time to read."""
 
+RECONSIDER_S = 240.0
+"""Between looks at names that were given up: a wrong verdict costs some minutes, a right one two sockets in them."""
+
 
 class Streams:
     """Lines over sockets. `known` are the names in the venue's live meta; no other is ever asked for."""
@@ -55,6 +58,7 @@ class Streams:
         for line in self.lines:
             beside.start(line.keep(), f"hyperliquid {line.spec.name}")
         beside.start(self._probe(), "hyperliquid probe")
+        beside.start(self._reconsider(), "hyperliquid reconsider")
         try:
             while True:
                 quiet = True
@@ -97,3 +101,10 @@ class Streams:
                 await line.probe()
             if any(line.suspects() for line in self.lines):
                 await self.clock.sleep(self._probes.failed())
+
+    async def _reconsider(self) -> None:
+        """Put names that were given up into doubt again."""
+        while True:
+            await self.clock.sleep(RECONSIDER_S)
+            for line in self.lines:
+                line.reconsider()

@@ -55,7 +55,7 @@ class State(StrEnum):
     ASKED = "asked"  # the venue has not answered yet
     HELD = "held"  # the venue confirmed it
     SUSPECT = "suspect"  # it was unanswered when its socket died, or was never answered: asked for on its own
-    QUARANTINED = "quarantined"  # it kills sockets, is refused, or is no name of the venue's: not asked for
+    QUARANTINED = "quarantined"  # it kills sockets or is refused: probed again later; or is in no meta: never asked for
 
 
 class Cover(Struct):
@@ -66,7 +66,8 @@ class Cover(Struct):
     live_since_ns: int = 0  # the first data on the connection that stands; 0: none yet
     last_ns: int = 0  # the last data ever
     frames: int = 0
-    strikes: int = 0  # sockets that died while only this was asked
+    strikes: int = 0  # sockets that died of it, and refusals, while the venue confirmed others
+    probes: int = 0  # that told nothing good of it since it fell into doubt
     reason: str = ""  # of suspicion or quarantine
 
 
@@ -74,7 +75,7 @@ class Gap(Struct, frozen=True):
     """A channel was deaf and hears again: what happened since then must be asked for before trading."""
 
     channel: str
-    since_ns: int  # the last frame before
+    since_ns: int  # the last frame before; of a first connection, when it was wanted
     at_ns: int
 
 
@@ -95,7 +96,7 @@ class Damaged(Struct, frozen=True):
 
 
 class Quarantine(Struct, frozen=True):
-    """A subscription is given up."""
+    """A subscription is given up for some minutes."""
 
     line: str
     subscription: Subscription

@@ -127,7 +127,7 @@ async def adapted(
         await adapter.open()
         tasks = [asyncio.ensure_future(one.pull_account()), asyncio.ensure_future(one.pull_market())]
         await one.until(lambda: len(one.books) == len(adapter.traded))
-        await one.until(lambda: not adapter._feed.streams.uncovered())
+        await one.until(adapter._feed.whole)
         yield one
         for task in tasks:
             if task.done():

@@ -40,7 +40,7 @@ class FakeVenue:
         self.port = 0
         self.sockets: list[ServerConnection] = []  # of all times
         self.said: list[tuple[int, dict[str, object]]] = []  # number of the socket, what came
-        self.deadly: set[str] = set()  # symbols that kill the socket without a word
+        self.deadly: set[str] = set()  # symbols, or channels without one, that kill the socket without a word
         self.ignored: set[str] = set()  # symbols that are never confirmed
         self.refused: dict[str, str] = {}  # symbol -> the error frame's text
         self.pongs = True
@@ -82,7 +82,7 @@ class FakeVenue:
             return
         wanted = said["subscription"]
         assert isinstance(wanted, dict)
-        symbol = wanted.get("coin", "")
+        symbol = wanted.get("coin", wanted["type"])
         if symbol in self.deadly:
             connection.transport.abort()
         elif symbol in self.refused:

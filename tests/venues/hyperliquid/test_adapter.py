@@ -174,12 +174,12 @@ async def test_a_replace_counts_what_the_old_order_filled(venue: Running, tmp_pa
 async def test_orders_and_fills_of_an_earlier_run_are_known_by_their_ids(venue: Running, tmp_path):
     async with adapted(venue, tmp_path) as one:
         order, began_ns = one.order("ETH", "buy", away=3.0), one.clock.now_ns()
-        bought = one.order("ETH", "buy", tif=Tif.IOC)
         await one.adapter.submit(order)
-    known = (Restored(order, 0, (), False), Restored(bought, 0, (), False))
     async with adapted(venue, tmp_path) as other:
+        bought = other.order("ETH", "buy", tif=Tif.IOC)
         await other.adapter.submit(bought)
         await flat(other)
+    known = (Restored(order, 0, (), False), Restored(bought, 0, (), False))
     async with adapted(venue, tmp_path, known=known, known_ns=began_ns) as again:
         (resting,) = await again.adapter.open_orders()
         assert resting.order_id == order.id

@@ -7,7 +7,8 @@ import pytest
 from supervisor.clock import NS_PER_S
 from tests.venues.emulator.running import Running, running
 from tests.venues.hyperliquid.adapted import SPEED, Adapted, adapted
-from venues.hyperliquid.account import AccountFeed
+from venues.hyperliquid.account import OVERLAP_NS, AccountFeed
+from venues.hyperliquid.subscriptions import Gap
 from venues.market import Accepted, Book, Cancelled, CancelRefused, Fill, Rejected
 from venues.market import TimeInForce as Tif
 from venues.venue import VenueMisspoke, VenueUnreachable
@@ -165,6 +166,54 @@ async def test_what_happened_while_the_account_was_deaf_is_asked_for(venue: Runn
         await one.until(lambda: one.of(Cancelled, resting.id), 12)
         await one.until(lambda: sum("account" in text and "ended" in text for text in one.said) > before, 12)
         await one.until(lambda: not one.adapter._feed.gaps, 12)
+
+
+@pytest.mark.parametrize(
+    ("kind", "channel"),
+    [("close", "userFills"), ("mute", "userFills"), ("close", "trades"), ("close", "l2Book"), ("mute", "l2Book")],
+)
+async def test_one_socket_less_shuts_entries_until_all_is_heard_again(venue: Running, tmp_path, kind, channel):
+    """`trades` names the socket of whole books; `l2Book` one of the two, the fast one mostly."""
+    async with adapted(venue, tmp_path) as one:
+        await one.until(lambda: not one.adapter.deaf())
+        venue.fault(kind=kind, channels=[channel], **({"for_s": 0} if kind == "mute" else {}))
+        await one.until(lambda: {*one.adapter.deaf()} == {*one.adapter.traded})
+        await one.until(lambda: not one.adapter.deaf())
+        assert sum("ended" in text for text in one.said) == 1, one.said
+        assert not one.adapter._feed.gaps.keys() & {"userFills", "orderUpdates"}
+
+
+async def test_a_gap_told_while_another_is_mended_is_mended_too(venue: Running, tmp_path):
+    """The page was made before the second gap began, so what it missed is not on it."""
+    async with adapted(venue, tmp_path) as one:
+        feed: AccountFeed = one.adapter._feed
+        await one.until(lambda: not feed.gaps)
+        asked, rows, since_ns = [], feed.rows, one.clock.now_ns()
+
+        async def deaf_again(since_ns: int):
+            found = await rows(since_ns)
+            asked.append(since_ns)
+            if len(asked) == 1:
+                feed.hear(Gap("userFills", one.clock.now_ns(), one.clock.now_ns()))
+                assert not feed.whole()
+            return found
+
+        feed.rows = deaf_again
+        feed.hear(Gap("userFills", since_ns, one.clock.now_ns()))
+        await one.until(lambda: not feed.gaps)
+        assert asked == [since_ns - OVERLAP_NS] * 2
+
+
+async def test_a_gap_that_could_not_be_mended_stays(venue: Running, tmp_path):
+    async with adapted(venue, tmp_path) as one:
+        feed: AccountFeed = one.adapter._feed
+        await one.until(lambda: not feed.gaps)
+        venue.fault(kind="lost_before", requests=["userFillsByTime"])
+        feed.hear(Gap("userFills", one.clock.now_ns(), one.clock.now_ns()))
+        await one.until(lambda: any("still missing" in text for text in one.said))
+        assert not feed.whole()
+        assert {*one.adapter.deaf()} == {*one.adapter.traded}
+        await one.until(lambda: not feed.gaps)
 
 
 async def test_a_mute_account_is_found_out_and_its_fills_are_not_lost(venue: Running, tmp_path):

@@ -46,7 +46,10 @@ async def test_books_of_both_kinds_and_the_account_come(venue: Running):
         books_of = lambda levels: {one.symbol for one in told if type(one) is Book and len(one.bids) == levels}  # noqa: E731
         await until(lambda: books_of(20) == books_of(5) == set(NAMES), 8)
         await until(lambda: any(type(one).__name__ == "UserFills" and one.snapshot for one in told), 8)
-        assert not [one for one in told if isinstance(one, Lost | Gap | Quarantine)]
+        assert not [one for one in told if isinstance(one, Lost | Quarantine)]
+        assert (
+            len([one for one in told if isinstance(one, Gap)]) == 5
+        )  # before the first sockets
     finally:
         task.cancel()
         await asyncio.wait([task])
