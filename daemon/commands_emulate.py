@@ -17,6 +17,9 @@ emulate = typer.Typer(
 PORT_DEFAULT = 3001
 """Where Hyperliquid's own SDK looks for a local node."""
 
+ALPACA_PORT_DEFAULT = 3002
+AlpacaSymbols = Annotated[str, typer.Option("--symbols", metavar="BTC/USD,COST", help="Default: every coin and share.")]
+
 Port = Annotated[int, typer.Option(metavar="P", help="0: any free one.")]
 Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Who can reach it: this machine alone, by default.")]
 Seed = Annotated[int, typer.Option(metavar="N", help="Same seed, same market, faults and throw-away key.")]
@@ -27,6 +30,53 @@ Accounts = Annotated[
     typer.Option("--account", metavar="ADDRESS:USD[:AGENT]", help="Repeatable. Default: one with a throw-away key."),
 ]
 Symbols = Annotated[str, typer.Option(metavar="BTC,xyz:TSLA", help="Default: all that the perps engine knows.")]
+
+
+AlpacaAccounts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--account", metavar="KEY:SECRET:USD[:cash|noshort|pdt]", help="Repeatable. Default: throw-away keys."
+    ),
+]
+Start = Annotated[str, typer.Option(metavar="2026-01-05T14:00Z", help="Venue's time at the start. Default: now.")]
+PlanName = Annotated[str, typer.Option("--plan", metavar="basic|plus", help="What its market data streams allow.")]
+LiveFrames = Annotated[bool, typer.Option("--live-frames", help="Trading stream in text, as of the live venue.")]
+
+
+@emulate.command(epilog="Example: obid emulate alpaca --symbols BTC/USD,COST --start 2026-01-05T14:00Z --speed 10")
+def alpaca(
+    port: Port = ALPACA_PORT_DEFAULT,
+    host: Host = "127.0.0.1",
+    seed: Seed = options.SEED_DEFAULT,
+    speed: Speed = "1",
+    start: Start = "",
+    faults: FaultsName = "none",
+    account: AlpacaAccounts = None,
+    symbols: AlpacaSymbols = "",
+    plan: PlanName = "basic",
+    live_frames: LiveFrames = False,
+    as_json: AsJson = False,
+) -> None:
+    """Emulate Alpaca: trading, market data and their streams for coins and US shares, on one port."""
+
+    def work() -> int:
+        from daemon import emulate as emulated
+        from daemon import emulate_alpaca
+
+        asked = emulate_alpaca.asked_alpaca(
+            where=emulated.parse_where(host, port),
+            seed=options.parse_seed(seed),
+            speed=emulated.parse_speed(speed),
+            start=start,
+            faults=faults,
+            accounts=account or [],
+            symbols=options.parse_symbols(symbols),
+            plan=plan,
+            live=live_frames,
+        )
+        return emulate_alpaca.serve_alpaca(asked, as_json=as_json)
+
+    finish(work)
 
 
 @emulate.command(epilog="Example: obid emulate hyperliquid --seed 7 --faults default --account 0x5e9e...:10000")

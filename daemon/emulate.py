@@ -1,7 +1,8 @@
 """`obid emulate` at work: options become a market, accounts and faults, and those are served until a signal comes."""
 
 import re
-from collections.abc import Sequence
+import socket
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from ipaddress import IPv4Address
 
@@ -140,22 +141,39 @@ def address_of(key: str) -> str:
 
 def serve_hyperliquid(asked: Asked, *, as_json: bool) -> int:
     """Serve until a signal comes. Raises BadInput when the port is another's, Failed when the server can't be kept."""
+    listener = listening(asked.where)
+    text = shown(asked, int(listener.getsockname()[1]), as_json=as_json)
+    return serve(listener, lambda clock: emulator_of(asked, clock), text, speed=asked.speed)
+
+
+def listening(where: Where) -> socket.socket:
+    """A listening socket. Raises BadInput when the port is another's."""
     try:
-        listener = listen(asked.where.host, asked.where.port)
+        return listen(where.host, where.port)
     except PortTaken as error:
         right = f"cannot listen there: {error.strerror}; name another, or 0 for any that is free"
-        raise BadInput("--port", asked.where.port, right) from error
-    port = int(listener.getsockname()[1])
+        raise BadInput("--port", where.port, right) from error
+
+
+def serve(
+    listener: socket.socket,
+    build: Callable[[Clock], Emulator],
+    text: str,
+    *,
+    speed: float | None,
+    epoch_ns: int | None = None,
+) -> int:
+    """Say `text` and serve a venue until a signal comes, from a time on. Raises Failed when it can't be kept."""
 
     async def live(clock: Clock) -> str:
-        program = program_of(emulator_of(asked, clock), listener, clock)
+        program = program_of(build(clock), listener, clock)
         on_signals(clock.loop, program.stop, lambda: None)
-        typer.echo(shown(asked, port, as_json=as_json))
+        typer.echo(text)
         ending = await program.run(nothing_to_wind_down)
         return ending.reason if ending.gave_up else ""
 
     with listener:
-        if wrong := run_wall(live, speed=asked.speed or 1.0):
+        if wrong := run_wall(live, epoch_ns, speed or 1.0):
             raise Failed(wrong)
     return 0
 

@@ -41,6 +41,7 @@ class Answer(Struct, frozen=True):
     body: bytes
     status: int = 200
     content_type: str = JSON
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Delivery(Struct, frozen=True):
@@ -60,11 +61,14 @@ class Reply(Struct, frozen=True):
 
 
 class HangUp(Exception):
-    """The socket is to be closed: without a close frame (ABNORMAL) or with a code and a reason, now or later."""
+    """The socket is to be closed: without a close frame (ABNORMAL) or with a code and a reason, now or later.
 
-    def __init__(self, code: int = ABNORMAL, reason: str = "", delay_ns: int = 0):
+    `last` is a frame that is said before.
+    """
+
+    def __init__(self, code: int = ABNORMAL, reason: str = "", delay_ns: int = 0, last: bytes = b""):
         super().__init__(f"{code} {reason}")
-        self.code, self.reason, self.delay_ns = code, reason, delay_ns
+        self.code, self.reason, self.delay_ns, self.last = code, reason, delay_ns, last
 
 
 class Outcome(Struct, frozen=True):
@@ -87,9 +91,13 @@ class Around(Struct, frozen=True):
 
 
 class Link(Protocol):
-    """What a session is given of its socket: whose it is, and which frames it is to hear."""
+    """What a session is given of its socket: whose it is, where and how it asked, and which frames it is to hear."""
 
     ip: str
+    path: str
+    content_type: str
+    binary: bool
+    """Whether frames go out as binary ones; the session may change it."""
 
     def hold(self, key: str) -> None:
         """Hear a key from now on."""
@@ -103,8 +111,12 @@ class Link(Protocol):
 class Session(Protocol):
     """One socket's conversation with the venue."""
 
-    def hear(self, text: str, now_ns: int) -> Iterable[Reply]:
-        """Take a message of the client. Raises HangUp."""
+    def greet(self) -> Iterable[Reply]:
+        """What is said before the client has said anything."""
+        ...
+
+    def hear(self, said: str | bytes, now_ns: int) -> Iterable[Reply]:
+        """Take a message of the client, bytes where its frame was binary. Raises HangUp."""
         ...
 
     def tick(self, now_ns: int) -> None:

@@ -31,6 +31,15 @@ For how long: `for_s`. For requests and frames it is a window that the firing op
     delist                 a symbol is taken off the exchange, drawn where none is named      -
     restart                nothing answers for a while, then post-only orders are taken only  for_s, post_only_s = 20
     clock_skew             the exchange's clock is off for a while                            skew_ms = 1500, for_s = 60
+    gateway_504            the request is done and answered 504 by something in front         delay_s = 0
+
+What follows befalls an exchange as well, and is Alpaca's alone; other cores let it pass:
+
+    conn_limit             who comes to a data stream is told 406                             for_s = 60
+    replace_race           whatever is replaced is filled a moment before                     for_s = 30
+    binary_frames          the trading stream's frames are of the other kind                  for_s = 60
+    mixed_times            times come with an offset or in UTC, with any number of decimals   for_s = 60
+    unknown_status         live orders have a status that nobody knows                        for_s = 10
 
 schedule.py does what is read here.
 """
@@ -77,7 +86,15 @@ KINDS = {
     "delist": Kind(EXCHANGE, {}),
     "restart": Kind(EXCHANGE, {"for_s": 20.0, "post_only_s": 20.0}),
     "clock_skew": Kind(EXCHANGE, {"skew_ms": 1500, "for_s": 60.0}),
+    "gateway_504": Kind(REQUEST, {"for_s": 0.0, "delay_s": 0.0}),
+    "conn_limit": Kind(EXCHANGE, {"for_s": 60.0}),
+    "replace_race": Kind(EXCHANGE, {"for_s": 30.0}),
+    "binary_frames": Kind(EXCHANGE, {"for_s": 60.0}),
+    "mixed_times": Kind(EXCHANGE, {"for_s": 60.0}),
+    "unknown_status": Kind(EXCHANGE, {"for_s": 10.0}),
 }
+ALPACAS = frozenset({"gateway_504", "conn_limit", "replace_race", "binary_frames", "mixed_times", "unknown_status"})
+"""Kinds that Hyperliquid does not have."""
 ACTION_ONLY = {"inner_error"}
 """Kinds that only an action can suffer: a question has no verdict inside."""
 
@@ -211,12 +228,12 @@ def parse(text: str, where: str = "faults") -> tuple[tuple[Fault, ...], int | No
     return tuple(fault_of(rule, f"fault {number}") for number, rule in enumerate(rules, 1)), seed
 
 
-def read(name: str) -> tuple[tuple[Fault, ...], int | None]:
-    """What `--faults` means: "none", "default" or a TOML file. Raises BadFaults."""
+def read(name: str, default: str = DEFAULT) -> tuple[tuple[Fault, ...], int | None]:
+    """What `--faults` means: "none", "default" (the venue's own) or a TOML file. Raises BadFaults."""
     if name == "none":
         return (), None
     if name == "default":
-        return parse(DEFAULT)
+        return parse(default)
     try:
         text = Path(name).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -6,7 +6,7 @@ Who hears what is kept beside: a hub of keys, each with the lines that hold it.
 import asyncio
 from collections import deque
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSMsgType, hdrs, web
 
 QUEUE_BYTES_MAX = 8 * 1024 * 1024
 """A client that is this far behind is cut off; what the venue allows is not published."""
@@ -29,12 +29,15 @@ class Hub:
 class Line:
     """A Link with its socket."""
 
-    def __init__(self, socket: web.WebSocketResponse, transport: asyncio.Transport, ip: str, hub: Hub):
-        self.ip = ip
+    def __init__(self, socket: web.WebSocketResponse, request: web.Request, hub: Hub):
+        assert request.transport is not None
+        self.ip, self.path = request.remote or "", request.path
+        self.content_type = request.headers.get(hdrs.CONTENT_TYPE, "")
+        self.binary = False
         self.muted = self.over = False
         self.frames = self.bytes = self.unsaid = 0  # sent; and what a muted line did not say
         self.queued_bytes = 0
-        self._socket, self._transport, self._hub = socket, transport, hub
+        self._socket, self._transport, self._hub = socket, request.transport, hub
         self._queue: deque[bytes] = deque()
         self._loop = asyncio.get_running_loop()
         self._wake: asyncio.Future[None] | None = None
@@ -105,7 +108,7 @@ class Line:
                 while self._queue and not self.over:
                     frame = self._queue.popleft()
                     self.queued_bytes -= len(frame)
-                    await self._socket.send_frame(frame, WSMsgType.TEXT)
+                    await self._socket.send_frame(frame, WSMsgType.BINARY if self.binary else WSMsgType.TEXT)
                     self.frames += 1
                     self.bytes += len(frame)
                 if self._goodbye and not self.over:

@@ -39,6 +39,7 @@ MESSAGE_BYTES_MAX = 1024 * 1024
 DRAIN_TURNS_MAX = 50
 """Stepping by hand waits at most so many milliseconds a step for clients to read."""
 DOWN = Answer(b"<html><body><h1>502 Bad Gateway</h1></body></html>", 502, "text/html")
+GATEWAY = Answer(b"<html><body><h1>504 Gateway Time-out</h1></body></html>", 504, "text/html")
 GARBLE = b"<html><body>upstream connect error or disconnect/reset before headers</body></html>"
 
 
@@ -188,6 +189,9 @@ class Emulator:
                 return Outcome(None, delay_ns, cut=True)
             case "inner_error":
                 return Outcome(wrong(fault.text))
+            case "gateway_504":
+                do()
+                return Outcome(GATEWAY, delay_ns)
             case "garbled":
                 do()
                 return Outcome(Answer(GARBLE, fault.status, "text/html"))
@@ -196,6 +200,8 @@ class Emulator:
 
     def hang_up(self, line: Line, gone: HangUp) -> None:
         """End a line the way it is to end."""
+        if gone.last:
+            self.later(gone.delay_ns, partial(line.say, gone.last))
         self.counted[f"closed_{gone.code}"] += 1
         if gone.code == ABNORMAL:
             self.later(gone.delay_ns, line.abort)
@@ -205,11 +211,16 @@ class Emulator:
 
     # --- sockets --------------------------------------------------------------------------------------------------
 
-    def heard(self, line: Line, text: str) -> None:
+    def greet(self, line: Line, session: Session) -> None:
+        """What a new line hears first."""
+        for reply in session.greet():
+            self.later(reply.delay_ns, partial(line.say, reply.frame))
+
+    def heard(self, line: Line, said: str | bytes) -> None:
         """A client's message: the session answers, and what it set off is told at once."""
         self.counted["messages"] += 1
         try:
-            for reply in self.lines[line].hear(text, self.time.now_ns()):
+            for reply in self.lines[line].hear(said, self.time.now_ns()):
                 self.later(reply.delay_ns, partial(line.say, reply.frame))
         except HangUp as gone:
             self.hang_up(line, gone)
@@ -316,28 +327,27 @@ class Server:
         if not emulator.doors.admits(ip, emulator.time.now_ns()):
             emulator.counted["refused_sockets"] += 1
             return _response(emulator.doors.too_many())
-        return await self._talk(request, ip)
+        return await self._talk(request)
 
-    async def _talk(self, request: web.Request, ip: str) -> web.StreamResponse:
+    async def _talk(self, request: web.Request) -> web.StreamResponse:
         """Admitted: hear the client and answer until one of the two has gone."""
-        assert self._post is not None and request.transport is not None
+        assert self._post is not None
         emulator = self.emulator
         ws = web.WebSocketResponse(timeout=CLOSE_S_MAX, compress=False, max_msg_size=MESSAGE_BYTES_MAX)
         await ws.prepare(request)
-        line = Line(ws, request.transport, ip, emulator.hub)
+        line = Line(ws, request, emulator.hub)
         around = Around(emulator.suffer, emulator.venue_ns)
         session = emulator.doors.session(line, around, emulator.time.now_ns())
         emulator.lines[line] = session
         emulator.counted["sockets"] += 1
         self._post.spawn(line.write())
+        emulator.greet(line, session)
         try:
             async for message in ws:
                 if line.over:
                     break
-                if message.type is WSMsgType.TEXT:
+                if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                     emulator.heard(line, message.data)
-                elif message.type is WSMsgType.BINARY:
-                    emulator.heard(line, message.data.decode("utf-8", "replace"))
         except Exception:
             emulator.counted["crashes"] += 1  # aiohttp logs it; the client sees its socket end
             raise
@@ -357,7 +367,8 @@ def _wake(waiter: "asyncio.Future[None]") -> None:
 
 
 def _response(answer: Answer) -> web.Response:
-    return web.Response(body=answer.body, status=answer.status, content_type=answer.content_type)
+    headers = dict(answer.headers)
+    return web.Response(body=answer.body, status=answer.status, content_type=answer.content_type, headers=headers)
 
 
 def figures(emulator: Emulator) -> dict[str, Any]:

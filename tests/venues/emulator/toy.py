@@ -85,7 +85,11 @@ class ToySession:
         self.doors, self.link, self.around = doors, link, around
         self.deaf = self.ended = False
 
-    def hear(self, text: str, now_ns: int) -> Iterator[Reply]:
+    def greet(self) -> Iterator[Reply]:
+        return iter(())
+
+    def hear(self, said: str | bytes, now_ns: int) -> Iterator[Reply]:
+        text = said if isinstance(said, str) else said.decode()
         verb, _, rest = text.partition(" ")
         if verb == "hold":
             self.link.hold(rest)

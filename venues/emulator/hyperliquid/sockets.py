@@ -102,8 +102,13 @@ class Conversation:
 
     # --- what the server asks -----------------------------------------------------------------------------------------
 
-    def hear(self, text: str, now_ns: int) -> Iterator[Reply]:
+    def greet(self) -> Iterator[Reply]:
+        """Nothing: this venue waits for the client."""
+        return iter(())
+
+    def hear(self, said: str | bytes, now_ns: int) -> Iterator[Reply]:
         """Take a message of the client. Raises HangUp for a name that is not listed."""
+        text = said if isinstance(said, str) else said.decode("utf-8", "replace")
         if not self.deaf:
             self.heard_ns = now_ns
         if self._over:

@@ -1,0 +1,207 @@
+"""`obid emulate alpaca` at work: coins and shares, their sessions, accounts with keys, and the faults of a bad day."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import msgspec
+from msgspec import Struct
+
+from config.sessions import load_sessions
+from config.universe import SymbolFacts, load_universe
+from daemon.emulate import PORT_MAX, USD_MAX, WARM_UP_NS, Where, listening, serve
+from daemon.errors import BadInput
+from daemon.markets import model_of
+from daemon.modes import session_calendar
+from risk.session import is_open
+from supervisor.clock import NS_PER_S, Clock
+from supervisor.draws import identity
+from venues.aleatoric.market import AleatoricMarket
+from venues.emulator.agenda import VenueTime
+from venues.emulator.alpaca.config import PLANS, AccountConfig, ExchangeConfig, Plan
+from venues.emulator.alpaca.doors import AlpacaDoors
+from venues.emulator.alpaca.exchange import AlpacaExchange
+from venues.emulator.alpaca.faults import DEFAULT
+from venues.emulator.faults import BadFaults, Fault, read
+from venues.emulator.schedule import Faults
+from venues.emulator.serve import Emulator
+
+__all__ = ["PORT_MAX", "AskedAlpaca", "asked_alpaca", "emulator_of_alpaca", "serve_alpaca"]
+ENGINES = ("crypto", "equities")
+USD_DEFAULT = Decimal(100_000)
+"""What the real venue gives a new paper account."""
+ACCOUNT = re.compile(r"([A-Za-z0-9]{4,64}):([A-Za-z0-9]{4,64}):(\d+(?:\.\d+)?)((?::(?:cash|noshort|pdt))*)", re.ASCII)
+KEY_DIGITS, SECRET_DIGITS = 18, 40
+
+
+class AskedAlpaca(Struct, frozen=True, kw_only=True):
+    """What to emulate."""
+
+    where: Where
+    seed: int
+    speed: float | None  # None: stepped
+    start_ns: int | None  # None: now
+    faults: tuple[Fault, ...]
+    faults_seed: int
+    accounts: tuple[AccountConfig, ...]
+    throw_away: bool  # whether the account's keys can be derived from the seed
+    symbols: tuple[str, ...]
+    plan: Plan
+    live: bool  # the trading stream speaks text, as the live venue's does
+
+
+def universe() -> dict[str, SymbolFacts]:
+    """Every coin and share that there is."""
+    return {symbol: facts for engine in ENGINES for symbol, facts in load_universe(engine).items()}
+
+
+def asked_alpaca(
+    *,
+    where: Where,
+    seed: int,
+    speed: float | None,
+    start: str = "",
+    faults: str = "none",
+    accounts: Sequence[str] = (),
+    symbols: tuple[str, ...] = (),
+    plan: str = "basic",
+    live: bool = False,
+) -> AskedAlpaca:
+    """What is asked for, complete. Raises BadInput for the first thing that is wrong."""
+    known = universe()
+    for symbol in symbols:
+        if symbol not in known:
+            raise BadInput("--symbols", symbol, "a pair like BTC/USD or a share like COST of config/universe")
+    if plan not in PLANS:
+        raise BadInput("--plan", plan, f"one of {', '.join(PLANS)}")
+    try:
+        rules, faults_seed = read(faults, DEFAULT)
+    except BadFaults as error:
+        raise BadInput("--faults", faults, str(error)) from error
+    return AskedAlpaca(
+        where=where,
+        seed=seed,
+        speed=speed,
+        start_ns=parse_start(start) if start else None,
+        faults=rules,
+        faults_seed=seed if faults_seed is None else faults_seed,
+        accounts=tuple(map(parse_account, accounts)) or (throw_away_account(seed),),
+        throw_away=not accounts,
+        symbols=symbols or tuple(known),
+        plan=PLANS[plan],
+        live=live,
+    )
+
+
+def parse_start(text: str) -> int:
+    """A time in UTC that the calendar knows."""
+    known = load_sessions()
+    right = f"a time like 2026-01-05T14:00Z, from {known.first} to {known.last}"
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadInput("--start", text, right) from None
+    at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+    if not known.first < at.date() < known.last:
+        raise BadInput("--start", text, right)
+    return round(at.timestamp()) * NS_PER_S
+
+
+def parse_account(text: str) -> AccountConfig:
+    """KEY:SECRET:USD, and what the account may not do."""
+    told = ACCOUNT.fullmatch(text.strip())
+    if told is None or not 0 <= Decimal(told[3]) <= USD_MAX:
+        right = "KEY:SECRET:USD, and :cash (no margin), :noshort or :pdt (day trading protection) if you like"
+        raise BadInput("--account", "(not shown: it has a secret in it)", right)
+    ways = told[4].split(":")
+    return AccountConfig(
+        key_id=told[1],
+        secret=told[2],
+        usd=Decimal(told[3]),
+        multiplier=1 if "cash" in ways else 2,
+        shorting="noshort" not in ways,
+        pdt="pdt" in ways,
+    )
+
+
+def throw_away_account(seed: int) -> AccountConfig:
+    """An account whose keys everybody knows who knows the seed: good for an emulator, and for nothing else."""
+    digits = "".join(identity(seed, "emulated alpaca", part).removeprefix("0x") for part in (1, 2))
+    key, secret = digits[:KEY_DIGITS].upper(), digits[KEY_DIGITS : KEY_DIGITS + SECRET_DIGITS]
+    return AccountConfig(key_id=f"PK{key}", secret=secret, usd=USD_DEFAULT)
+
+
+def serve_alpaca(asked: AskedAlpaca, *, as_json: bool) -> int:
+    """Serve until a signal comes. Raises BadInput when the port is another's, Failed when the server can't be kept."""
+    listener = listening(asked.where)
+    port = int(listener.getsockname()[1])
+    return serve(
+        listener,
+        lambda clock: emulator_of_alpaca(asked, clock),
+        shown(asked, port, as_json=as_json),
+        speed=asked.speed,
+        epoch_ns=asked.start_ns,
+    )
+
+
+def emulator_of_alpaca(asked: AskedAlpaca, clock: Clock) -> Emulator:
+    """The venue with its market, accounts and faults, at the clock's time."""
+    known, calendar = universe(), session_calendar()
+    time = VenueTime(clock, stepped=asked.speed is None)
+    models = [model_of(known[symbol]) for symbol in asked.symbols]
+    market = AleatoricMarket(
+        models, asked.seed, time.start_ns - WARM_UP_NS, lambda at_ns: is_open("us_equities", at_ns, calendar)
+    )
+    config = ExchangeConfig(seed=asked.seed, plan=asked.plan, paper=not asked.live)
+    exchange = AlpacaExchange(market, asked.accounts, config, load_sessions())
+    exchange.advance(time.start_ns)
+    return Emulator(AlpacaDoors(exchange), time, Faults(asked.faults, asked.faults_seed, time.start_ns))
+
+
+def shown(asked: AskedAlpaca, port: int, *, as_json: bool) -> str:
+    """Where it listens, who has money there, and what a daemon is to be told."""
+    url = f"http://{asked.where.host}:{port}"
+    first = asked.accounts[0]
+    lines_of_config = snippet(url, asked)
+    if as_json:
+        told = {
+            "url": url,
+            "seed": asked.seed,
+            "accounts": [{"key_id": one.key_id, "usd": one.usd} for one in asked.accounts],
+            "throw_away_key_id": first.key_id if asked.throw_away else "",
+            "throw_away_secret": first.secret if asked.throw_away else "",
+            "config": "\n".join(lines_of_config),
+        }
+        return msgspec.json.encode(told).decode()  # one line: a script reads it while this runs on
+    ws = f"ws{url.removeprefix('http')}"
+    pace = "stepped by POST /emulator/advance" if asked.speed is None else f"{asked.speed:g}x"
+    lines = [f"alpaca, emulated: {url}  {ws}/stream  {ws}/v1beta3/crypto/us  {ws}/v2/iex"]
+    lines.append(f"{len(asked.symbols)} symbols, seed {asked.seed}, time {pace}, {len(asked.faults)} rules of faults")
+    lines += [f"account {one.key_id}: {one.usd} USD" for one in asked.accounts]
+    lines += ["for a daemon, emulator.toml:", "", *lines_of_config]
+    key, secret = (first.key_id, first.secret) if asked.throw_away else (first.key_id, "the secret of that account")
+    lines += ["", f"and in its environment OBID_ALPACA_PAPER_KEY_ID={key} OBID_ALPACA_PAPER_SECRET={secret}"]
+    if asked.throw_away:
+        lines.append("  (throw-away keys: whoever knows the seed has them)")
+    lines.append(f"then: obid run --mode paper --engine {_engines(asked)[0]} --config emulator.toml")
+    return "\n".join(lines)
+
+
+def _engines(asked: AskedAlpaca) -> list[str]:
+    return [engine for engine in ENGINES if any(symbol in load_universe(engine) for symbol in asked.symbols)]
+
+
+def snippet(url: str, asked: AskedAlpaca) -> list[str]:
+    """The configuration of a daemon that trades here."""
+    lines = [
+        "[daemon]",
+        f'alpaca_url = "{url}"',
+        f'alpaca_data_url = "{url}"',
+        f'alpaca_plan = "{asked.plan.name}"',
+        f'alpaca_feed = "{"sip" if asked.plan.sip else "iex"}"',
+    ]
+    for engine in _engines(asked):
+        names = ", ".join(f'"{symbol}"' for symbol in asked.symbols if symbol in load_universe(engine))
+        lines += [f"[{engine}]", f"symbols = [{names}]", f"[{engine}.live.macro]", 'when_degraded = "trade"']
+    return lines

@@ -1,0 +1,186 @@
+"""Bars of one name: minutes as the market makes them, and a made history from before the start.
+
+Coins' bars are of trades, and where nobody traded of the middle of the book, with no volume; a minute in which nobody
+traded a share has no bar (docs, Historical bars). Longer bars are put together from minutes; those of days before the
+start are made by themselves. Days of shares begin at midnight in New York; those of coins at midnight UTC, a guess.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from supervisor.clock import NS_PER_S
+from venues.aleatoric.history import history
+from venues.aleatoric.model import SymbolModel
+from venues.emulator.alpaca.sessions import Hours
+from venues.market import Bar
+
+MINUTE_NS, DAY_NS = 60 * NS_PER_S, 86_400 * NS_PER_S
+STEPS_PER_BAR = 64
+MINUTES_MADE_MAX = 10 * 24 * 60  # before the start: ten days
+DAYS_MADE_MAX = 400
+SESSION_SHARE, SESSION_MINUTES = 3, 390  # shares trade for less than a third of the time, and at least a session
+SESSIONS_A_YEAR = 252
+VWAP_DECIMALS = 10
+
+
+class Sums(Struct):
+    """What happened in a span: prices, size, the worth of it, trades."""
+
+    start_ns: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float = 0.0
+    worth: float = 0.0
+    trades: int = 0
+
+    def add(self, price: float, size: float) -> None:
+        """A trade; the first one takes the place of quotes."""
+        if not self.trades:
+            self.open = self.high = self.low = price
+        self.high, self.low, self.close = max(self.high, price), min(self.low, price), price
+        self.volume += size
+        self.worth += price * size
+        self.trades += 1
+
+    def join(self, later: "Sums") -> None:
+        """Take a later span in."""
+        self.high, self.low, self.close = max(self.high, later.high), min(self.low, later.low), later.close
+        self.volume += later.volume
+        self.worth += later.worth
+        self.trades += later.trades
+
+    def row(self) -> dict[str, Any]:
+        """As bars are told; `t` is a time in nanoseconds."""
+        volume = float(Decimal(repr(self.volume)).quantize(Decimal("0.000000001")))
+        vwap = round(self.worth / self.volume, VWAP_DECIMALS) if self.volume else self.close
+        prices = {"o": self.open, "h": self.high, "l": self.low, "c": self.close}
+        return {**prices, "v": volume, "t": self.start_ns, "n": self.trades, "vw": vwap}
+
+
+class Bars:
+    """The bars of one name."""
+
+    def __init__(self, model: SymbolModel, seed: int, start_ns: int, hours: Hours, *, crypto: bool) -> None:
+        self._model, self._seed, self._start_ns, self._hours, self._crypto = model, seed, start_ns, hours, crypto
+        self._minutes: list[Sums] = []  # since the start, those that have a bar
+        self._made: dict[int, list[Sums]] = {}
+
+    # --- the market -----------------------------------------------------------------------------------------------
+
+    def trade(self, at_ns: int, price: float, size: float) -> None:
+        """A trade happened; times do not run back."""
+        self._minute(at_ns, price).add(price, size)
+
+    def quote(self, at_ns: int, mid: float) -> None:
+        """The book's middle is here; bars of coins are of it until somebody trades."""
+        if not self._crypto:
+            return
+        minute = self._minute(at_ns, mid)
+        if not minute.trades:
+            minute.high, minute.low, minute.close = max(minute.high, mid), min(minute.low, mid), mid
+
+    def _minute(self, at_ns: int, price: float) -> Sums:
+        start_ns = (at_ns - 1) // MINUTE_NS * MINUTE_NS  # what happens up to an instant belongs before it
+        if not self._minutes or self._minutes[-1].start_ns < start_ns:
+            self._minutes.append(Sums(start_ns, price, price, price, price))
+        return self._minutes[-1]
+
+    # --- questions ------------------------------------------------------------------------------------------------
+
+    def minute(self, start_ns: int) -> Sums | None:
+        """One minute since the start."""
+        place = bisect_left(self._minutes, start_ns, key=lambda one: one.start_ns)
+        found = self._minutes[place] if place < len(self._minutes) else None
+        return found if found is not None and found.start_ns == start_ns else None
+
+    def day(self, at_ns: int) -> Sums | None:
+        """The day that is going on, as far as it was seen."""
+        start_ns = self.day_start(at_ns)
+        return self._joined(self._since(start_ns, at_ns + MINUTE_NS), lambda _: start_ns).get(start_ns)
+
+    def last(self) -> Sums | None:
+        """The newest minute."""
+        return self._minutes[-1] if self._minutes else None
+
+    def day_start(self, at_ns: int) -> int:
+        """When the day of a time begins."""
+        if self._crypto:
+            return at_ns // DAY_NS * DAY_NS
+        return self._hours.midnight_ns(self._hours.day(at_ns))
+
+    def minutes_between(self, start_ns: int, end_ns: int, length_ns: int) -> list[Sums]:
+        """Bars of some minutes or hours that begin in [start, end], oldest first."""
+        made = self._made_of(MINUTE_NS, start_ns // length_ns * length_ns, MINUTES_MADE_MAX)
+        all_ = [*made, *self._minutes]
+        if length_ns > MINUTE_NS:
+            all_ = list(self._joined(all_, lambda at_ns: at_ns // length_ns * length_ns).values())
+        return [bar for bar in all_ if start_ns <= bar.start_ns <= end_ns]
+
+    def days_between(self, start_ns: int, end_ns: int) -> list[Sums]:
+        """Bars of days that begin in [start, end], oldest first."""
+        made = self._made_of(DAY_NS, start_ns, DAYS_MADE_MAX)
+        seen = self._joined(self._minutes, self.day_start).values()
+        days = sorted([*made, *seen], key=lambda one: one.start_ns)
+        return [bar for bar in days if start_ns <= bar.start_ns <= end_ns]
+
+    def close_before(self, at_ns: int) -> float:
+        """The last price of the day before a time's."""
+        start_ns = self.day_start(at_ns)
+        days = self.days_between(start_ns - 10 * DAY_NS, start_ns - 1)
+        return days[-1].close if days else float(self._model.price_initial)
+
+    # --- what they are made of --------------------------------------------------------------------------------------
+
+    def _since(self, start_ns: int, end_ns: int) -> list[Sums]:
+        begin = bisect_left(self._minutes, start_ns, key=lambda one: one.start_ns)
+        return [one for one in self._minutes[begin:] if one.start_ns < end_ns]
+
+    @staticmethod
+    def _joined(minutes: list[Sums], start_of: Callable[[int], int]) -> dict[int, Sums]:
+        """Minutes put together by what they belong to; quotes count only where nobody traded."""
+        joined: dict[int, Sums] = {}
+        for minute in minutes:
+            start_ns = start_of(minute.start_ns)
+            if (found := joined.get(start_ns)) is None:
+                joined[start_ns] = replace(minute, start_ns=start_ns)
+            else:
+                found.join(minute)
+        return joined
+
+    def _made_of(self, length_ns: int, first_ns: int, most: int) -> list[Sums]:
+        """Bars from before the start back to a time; their path is the same however far it is asked for."""
+        if first_ns >= self._start_ns:
+            return []
+        wanted = (self._start_ns - first_ns) // length_ns + 1
+        if not self._crypto and length_ns < DAY_NS:
+            wanted = wanted // SESSION_SHARE + SESSION_MINUTES
+        wanted = min(most, wanted)
+        kept = self._made.get(length_ns, [])
+        if len(kept) < wanted:
+            coarse = replace(self._model, cadence_ns=length_ns // STEPS_PER_BAR)
+            bars = history(coarse, self._seed, self._start_ns, length_ns, wanted, self._hours.is_open)
+            kept = self._made[length_ns] = [self._past(bar) for bar in bars]
+        return kept
+
+    def _past(self, bar: Bar) -> Sums:
+        """A made bar; what was traded in it is what the model trades in that time on average."""
+        session_s = bar.interval_ns // NS_PER_S
+        if bar.interval_ns >= DAY_NS and not self._crypto:
+            session_s = self._model.year_s // SESSIONS_A_YEAR
+        count = max(1, round(self._model.flow.trades_per_s * session_s))
+        size = self._model.touch_usd * self._model.flow.size_over_touch / bar.close
+        volume = round(size * count, 4 if self._crypto else 0) or float(self._model.lot)
+        start_ns = bar.start_ns
+        if bar.interval_ns >= DAY_NS and not self._crypto:  # a date, which begins at another time there
+            start_ns = self._hours.midnight_ns(self._hours.day(bar.start_ns + DAY_NS // 2))
+        mean = (bar.open + bar.high + bar.low + bar.close) / 4
+        decimals = -int(self._model.tick.as_tuple().exponent)  # a middle may lie between two prices
+        first, high, low, last = (round(price, decimals) for price in (bar.open, bar.high, bar.low, bar.close))
+        return Sums(start_ns, first, high, low, last, volume, mean * volume, count)
