@@ -14,10 +14,10 @@ from msgspec.msgpack import Ext
 
 from supervisor.clock import NS_PER_S
 from venues.aleatoric.dialects.alpaca import number, rfc3339
-from venues.alpaca.wire import TIMESTAMP
 from venues.market import Level
 
-SECONDS_BITS = 34
+TIMESTAMP, SECONDS_BITS = -1, 34
+"""The extension that msgpack has for times, and the seconds in its eight bytes, below thirty bits of nanoseconds."""
 Message = Mapping[str, Any]
 BARS = {"b": "bars", "u": "updatedBars", "d": "dailyBars"}
 CHANNELS = {"t": "trades", "q": "quotes", "o": "orderbooks", **BARS}
