@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from actors.messages import (
     BalanceChanged,
     BreakerChanged,
+    CapitalChanged,
     Command,
     Mark,
     Order,
@@ -17,7 +18,7 @@ from actors.messages import (
     TradingState,
 )
 from config.profile import RiskLimits
-from risk.circuit_breaker import Breaker, BreakerLimits, Trip, breaker_limits, observe, resumed
+from risk.circuit_breaker import Breaker, BreakerLimits, Trip, breaker_limits, observe, resumed, shifted
 from risk.gate_state import STRICTNESS
 from risk.intent import Trading
 from risk.position import Position
@@ -106,6 +107,7 @@ class CircuitBreaker:
         Hears(BreakerChanged),
         Hears(Command, Overflow.BLOCK),
         Hears(GaveUp),
+        Hears(CapitalChanged),
         Hears(BalanceChanged),
         Hears(PositionChanged),
         Hears(ChildStarted),
@@ -126,6 +128,9 @@ class CircuitBreaker:
             case Mark():
                 for account in self.accounts.values():
                     account.mark(message)
+            case CapitalChanged():  # its balance is the next thing heard
+                account = self.accounts[message.engine]
+                account.breaker = shifted(account.breaker, message.amount_minor)
             case BalanceChanged():
                 self.accounts[message.engine].balance = message
             case PositionChanged():

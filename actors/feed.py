@@ -1,5 +1,6 @@
 """Feed: carries a venue's books into the graph, with a verdict on each and on the age of every stream."""
 
+from collections import deque
 from collections.abc import Collection, Container, Iterable, Mapping
 from typing import ClassVar
 
@@ -9,7 +10,10 @@ from supervisor.clock import NS_PER_MS
 from supervisor.mailbox import Hears
 from supervisor.messages import ChildStarted
 from venues.market import Book, MarketEvent, Trade
-from venues.venue import Venue
+from venues.venue import Venue, VenueMisspoke, VenueUnreachable
+
+HISTORY_PAUSE_S, HISTORY_PAUSE_S_MAX = 2.0, 60.0
+"""Between attempts to get the histories that a venue did not give; twice as long after each failure."""
 
 STALENESS_CHECK_S = 1.0
 """How often ages are looked at: a fifteenth of the usual bound, so a verdict is at most 7 % late."""
@@ -39,6 +43,7 @@ class FeedMind:
         self.engine = engine
         self.streams = streams
         self.stale_ns = stale_ms * NS_PER_MS
+        self.unlearnt: Container[str] = ()  # symbols without their history: told as stale, so that nobody enters them
         for stream in streams.values():
             stream.fresh = False  # said again by the first look at ages
 
@@ -70,7 +75,8 @@ class FeedMind:
         """
         for symbol, stream in self.streams.items():
             age_ns = now_ns - stream.received_ns
-            fresh = stream.received_ns > 0 and age_ns <= self.stale_ns and symbol not in deaf
+            known = symbol not in deaf and symbol not in self.unlearnt
+            fresh = stream.received_ns > 0 and age_ns <= self.stale_ns and known
             if fresh != stream.fresh or again:
                 stream.fresh = fresh
                 age_ms = age_ns // NS_PER_MS
@@ -85,7 +91,10 @@ def flaw(book: Book) -> str:
 
 
 class Feed:
-    """The body: fills the strategy's windows from the venue's history, then carries books until the data ends."""
+    """The body: fills the strategy's windows from the venue's history, then carries books until the data ends.
+
+    A history that the venue does not give is asked for again while books are carried: what is held has a stop.
+    """
 
     hears: ClassVar[tuple[Hears, ...]] = (Hears(ChildStarted),)
     says: ClassVar[tuple[type, ...]] = (Book, BookRefused, StreamState, BarHistory, StreamEnded)
@@ -107,10 +116,9 @@ class Feed:
 
     async def run(self, post: Post) -> None:
         """Carry."""
-        for symbol in [symbol for symbol in self.mind.streams if symbol not in self.given]:
-            bars = await self.venue.history(symbol, self.history.interval_ns, self.history.bars)
-            post.say(BarHistory(post.engine, symbol, tuple(bars)))
-            await post.pause()  # a made history is seconds of work in all, and a stop must not wait for it
+        self.mind.unlearnt = waiting = deque(symbol for symbol in self.mind.streams if symbol not in self.given)
+        if not await self._learn(post, waiting):
+            post.spawn(self._learn_the_rest(post, waiting))
         post.ready()
         post.spawn(self._watch_ages(post))
         unseen = 0
@@ -127,6 +135,29 @@ class Feed:
             # Or these books would live until the next are decoded: twice the memory, which the cache does not hold.
             del batch, good
         post.say(StreamEnded(post.engine, "the venue has no more data", post.clock.now_ns()))
+
+    async def _learn(self, post: Post, waiting: deque[str]) -> bool:
+        """Ask for histories until one does not come, which goes to the end of the queue; whether all are there."""
+        while waiting:
+            symbol = waiting[0]
+            try:
+                bars = await self.venue.history(symbol, self.history.interval_ns, self.history.bars)
+            except (VenueUnreachable, VenueMisspoke):
+                waiting.rotate(-1)
+                return False
+            post.say(BarHistory(post.engine, symbol, tuple(bars)))
+            waiting.popleft()
+            await post.pause()  # a made history is seconds of work in all, and a stop must not wait for it
+        return True
+
+    async def _learn_the_rest(self, post: Post, waiting: deque[str]) -> None:
+        pause_s = HISTORY_PAUSE_S
+        while True:
+            await post.clock.sleep(pause_s)
+            before = len(waiting)
+            if await self._learn(post, waiting):
+                return
+            pause_s = HISTORY_PAUSE_S if len(waiting) < before else min(2 * pause_s, HISTORY_PAUSE_S_MAX)
 
     async def _watch_ages(self, post: Post) -> None:
         while True:

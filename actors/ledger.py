@@ -18,6 +18,7 @@ from actors.messages import (
     BalanceChanged,
     BreakerChanged,
     CancelSent,
+    CapitalChanged,
     Drift,
     EntryTaken,
     Journaled,
@@ -32,14 +33,14 @@ from actors.messages import (
 )
 from risk.circuit_breaker import account_day
 from risk.day_trades import DayTraded, DayTrades
-from risk.ledger.books import Books, UnknownInstrument
+from risk.ledger.books import OPENING, Books, UnknownInstrument
 from risk.ledger.postings import Deposit, Entry, Event, Release, Reserve
 from risk.order import LiveOrder, OrderEvent, OrderFault, OrderState, apply, inherit_fill, plan
 from supervisor import journal
 from supervisor.actor import Post
 from supervisor.mailbox import Hears
 from supervisor.messages import ChildStarted
-from venues.market import Accepted, Cancelled, CancelRefused, Fill, FundingPaid, Rejected, side_of
+from venues.market import Accepted, Cancelled, CancelRefused, Fill, FundingPaid, MoneyMoved, Rejected, side_of
 
 OVER_KEPT_MAX = 2_000
 """Orders that are over and still known, for fills that come late: hours of trading."""
@@ -97,6 +98,7 @@ class LedgerMind:
         self.runs: list[RunStarted] = []
         self.fills: dict[str, int] = {}  # booked, by engine
         self.last_ns = 0  # of the newest record
+        self.opened_ns: dict[str, int] = {}  # when the opening balance was taken, by engine
         self.hearers: dict[type, Callable[[Any], tuple[list[Struct], list[Struct]]]] = {
             OrderPlanned: self._planned,
             CancelSent: self._cancel_sent,
@@ -105,6 +107,7 @@ class LedgerMind:
             Drift: self._drift,
             FundingPaid: self._money,
             Deposit: self._money,
+            MoneyMoved: self._moved,
             ChildStarted: self._restate,
             **dict.fromkeys((Accepted, Rejected, Cancelled, CancelRefused, Fill, Unanswered), self._news),
         }
@@ -138,6 +141,8 @@ class LedgerMind:
     def _fold_entry(self, entry: Entry) -> None:
         before = self.books.position(entry.engine, entry.symbol)
         self.books.fold(entry)
+        if entry.id == OPENING:
+            self.opened_ns[entry.engine] = entry.at_ns
         if entry.position is not None:
             self.fills[entry.engine] = self.fills.get(entry.engine, 0) + 1
             self.day_trades.fold(before, entry, self.books.instrument(entry.engine, entry.symbol))
@@ -288,6 +293,12 @@ class LedgerMind:
         booked = self._post(event)
         return list(booked), self._balance(booked)
 
+    def _moved(self, moved: MoneyMoved) -> tuple[list[Struct], list[Struct]]:
+        """Book what came or went; a baseline that did not move with it would take it for profit or loss."""
+        booked = self._post(Deposit(moved.engine, moved.id, moved.amount_minor, moved.at_ns))
+        changed = [CapitalChanged(moved.engine, moved.amount_minor, moved.kind, moved.at_ns) for _ in booked]
+        return list(booked), [*changed, *self._balance(booked)]
+
     def _trading(self, state: TradingState) -> tuple[list[Struct], list[Struct]]:
         if state.by == SHUTDOWN or self.trading.get(state.engine) == state:
             return [], []
@@ -402,6 +413,7 @@ class Ledger:
         Hears(Fill),
         Hears(Drift),
         Hears(FundingPaid),
+        Hears(MoneyMoved),
         Hears(OrderPlanned),
         Hears(CancelSent),
         Hears(Accepted),
@@ -416,6 +428,7 @@ class Ledger:
     says: ClassVar[tuple[type, ...]] = (
         Journaled,
         PositionChanged,
+        CapitalChanged,
         BalanceChanged,
         OrderChanged,
         OrderFaulted,

@@ -143,6 +143,24 @@ class BalanceChanged(Struct, frozen=True):
     at_ns: int
 
 
+class CapitalChanged(Struct, frozen=True):
+    """Money came into an account (positive) or left it, and is booked: baselines of profit and loss move with it."""
+
+    engine: str
+    amount_minor: int
+    kind: str  # deposit, withdraw, accountClassTransfer ...: the venue's word
+    at_ns: int
+
+
+class CashDrift(Struct, frozen=True):
+    """The venue has other cash than the books for minutes, though orders and positions agree. Nothing was booked."""
+
+    engine: str
+    venue_minor: int
+    ledger_minor: int
+    at_ns: int
+
+
 SHUTDOWN = "shutdown"
 """Who sets a trading state that ends with the process: it is not kept on disk, and nothing new is wanted under it."""
 

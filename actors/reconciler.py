@@ -10,7 +10,17 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
-from actors.messages import Drift, OrderChanged, PositionChanged, Reconciled, Restated, Unanswered
+from actors.cash_check import CashCheck
+from actors.messages import (
+    BalanceChanged,
+    CashDrift,
+    Drift,
+    OrderChanged,
+    PositionChanged,
+    Reconciled,
+    Restated,
+    Unanswered,
+)
 from risk.intent import Cancel
 from risk.order import OVER, OrderState
 from supervisor.actor import Post
@@ -18,7 +28,7 @@ from supervisor.clock import NS_PER_S
 from supervisor.mailbox import Hears
 from supervisor.messages import ChildStarted, Tick
 from venues.market import Accepted, Cancelled, Fill, OpenOrder, Rejected, TimeInForce, VenuePosition
-from venues.venue import Venue, VenueMisspoke, VenueUnreachable
+from venues.venue import FillsUnread, Funded, Venue, VenueMisspoke, VenueUnreachable
 
 LEDGER = "ledger"
 """The child that owns what is believed here."""
@@ -150,11 +160,15 @@ class Reconciler:
         Hears(ChildStarted),
         Hears(OrderChanged),
         Hears(PositionChanged),
+        Hears(BalanceChanged),
         Hears(Fill),
         Hears(Restated),
         Hears(Tick),
     )
-    says: ClassVar[tuple[type, ...]] = (Reconciled, Drift, Fill, Accepted, Cancelled, Rejected, Unanswered, Cancel)
+    says: ClassVar[tuple[type, ...]] = (
+        *(Reconciled, Drift, CashDrift, Fill),
+        *(Accepted, Cancelled, Rejected, Unanswered, Cancel),
+    )
 
     def __init__(self, mind: ReconcilerMind, venue: Venue, told: Told):
         self.mind = mind
@@ -162,6 +176,8 @@ class Reconciler:
         self.told = told
         self.verdict: Reconciled | None = None
         self.drifts = 0
+        self.unread = ""  # fills of the last look that made no sense: what they did nobody knows
+        self.cash = CashCheck(mind.engine)
 
     async def run(self, post: Post) -> None:
         """Look when it is time to."""
@@ -184,6 +200,9 @@ class Reconciler:
         if isinstance(message, OrderChanged | PositionChanged):
             self.mind.hear(message)
             return isinstance(message, OrderChanged) and self._alarms(post, message)
+        if isinstance(message, BalanceChanged):
+            self.cash.ledger_minor = message.cash_minor
+            return False
         if isinstance(message, Fill):
             self.told.remember(message)
             return False
@@ -221,13 +240,15 @@ class Reconciler:
                 break
             await post.clock.sleep(GRACE_S)
         # doubt about an order holds back that order's symbol, not the whole engine
-        self._say_verdict(post, next((name for name in names if not name.endswith("in doubt")), ""))
+        self._say_verdict(post, next((name for name in names if not name.endswith("in doubt")), self.unread))
+        if not names:
+            self._check_cash(post)
 
     async def _look(self, post: Post) -> list[str]:
         """Ask, compare, act on what has lasted; returns what differs."""
         started_ns = post.clock.now_ns()
         async with asyncio.timeout(ANSWER_S_MAX):
-            fills = await self.venue.fills(self.told.looked_ns - OVERLAP_NS)
+            fills = await self._fills()
             resting = await self.venue.open_orders()
             held = await self.venue.positions()
         for fill in fills:
@@ -243,6 +264,20 @@ class Reconciler:
             await self._act(post, name, seen[name])
         self.told.looked_ns = started_ns
         return list(seen)
+
+    async def _fills(self) -> Sequence[Fill]:
+        """What was filled. Rows that make no sense hide no others, but while there are some nothing is opened."""
+        self.unread = ""
+        try:
+            return await self.venue.fills(self.told.looked_ns - OVERLAP_NS)
+        except FillsUnread as error:
+            self.unread = str(error)
+            return error.fills
+
+    def _check_cash(self, post: Post) -> None:
+        cash_minor = self.venue.cash_minor if isinstance(self.venue, Funded) else None
+        if (drift := self.cash.look(cash_minor, post.clock.now_ns())) is not None:
+            post.say(drift)
 
     async def _act(self, post: Post, name: str, difference: Difference) -> None:
         if isinstance(difference, OrderChanged):

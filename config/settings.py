@@ -40,6 +40,7 @@ PLAY = "yes-play-money"
 SYSTEMD_DIRECTORY = "CREDENTIALS_DIRECTORY"
 """Where systemd puts what LoadCredential names."""
 ENV_FILE = Path(".env")
+CREDENTIALS_OF_URL = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]*://)?.*@")
 ENV_LINE = re.compile(r"^\s*(?:export\s+)?(\w+)\s*=", re.MULTILINE)
 
 
@@ -235,7 +236,12 @@ def check_hyperliquid(settings: Settings) -> None:
         raise ConfigError("hyperliquid_chain", right)
     if url and not url.startswith(("https://", "http://") if chain == "testnet" else "https://"):
         right = "must begin with https://; http:// is for emulators, with hyperliquid_chain = testnet"
-        raise ConfigError("hyperliquid_url", right, url)
+        raise ConfigError("hyperliquid_url", right, without_password(url))
+
+
+def without_password(url: str) -> str:
+    """A URL as it may be shown: without who logs in and with what, wherever that stands."""
+    return CREDENTIALS_OF_URL.sub(r"\1***@", url)
 
 
 def _check_tables(tables: Sequence[Layer]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from actors.messages import (
     BalanceChanged,
+    CashDrift,
     Drift,
     HeldOutside,
     MacroWindow,
@@ -23,7 +24,7 @@ from daemon.snapshot import DECISIONS_MAX, DecisionRow, EngineRow, OrderRow, Pos
 from risk.intent import Cancel, Intent, Refused, Reprice, Trading
 from risk.order import OVER
 from supervisor.messages import ChildCrashed
-from venues.market import MINOR_PER_USD, Fill, FundingPaid, Instrument, OrderRequest, Side
+from venues.market import MINOR_PER_USD, Fill, FundingPaid, Instrument, MoneyMoved, OrderRequest, Side
 
 Key = tuple[str, str]
 """(engine, symbol)."""
@@ -208,6 +209,10 @@ def _order(order: OrderRequest, instrument: Instrument) -> str:
     return f"{_deal(order.side, order.lots, order.ticks, instrument)}, {order.time_in_force}"
 
 
+def _usd(minor: int) -> str:
+    return f"{minor / MINOR_PER_USD:.2f}"
+
+
 _TELL: dict[type, tuple[str, Callable[[Any, Instrument], str]]] = {
     Intent: ("intent", lambda m, i: f"{m.purpose} {_wish(m, i)}"),
     Reprice: ("reprice", _wish),
@@ -227,6 +232,8 @@ REPEATED = ("crashed", "drift")
 _TELL_ALL: dict[type, tuple[str, Callable[[Any], str]]] = {
     TradingState: ("trading", lambda m: f"{m.engine or 'all engines'} {m.state}: {m.reason}"),
     Drift: ("drift", lambda m: f"{m.symbol}: the venue holds {m.venue_lots} lots, we {m.ledger_lots}: {m.action}"),
+    MoneyMoved: ("money", lambda m: f"{m.kind} {m.amount_minor / MINOR_PER_USD:+.2f} USD"),
+    CashDrift: ("cash_drift", lambda m: f"the venue has {_usd(m.venue_minor)} USD, the books {_usd(m.ledger_minor)}"),
     Reconciled: ("reconciled", lambda m: "venue and ledger agree" if m.ok else m.reason),
     MacroWindow: ("macro", lambda m: f"{'shut' if m.shut else 'open'} {m.event}".strip()),
     ChildCrashed: ("crashed", lambda m: f"{m.child}: {m.error}"),

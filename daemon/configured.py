@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, cast
+from urllib.parse import unquote, urlsplit
 
 from config.load import daemon_tables, load_profile, split_symbols
 from config.profile import EngineName, Profile
 from config.settings import SECRETS, Settings, load_settings
 from config.shadow import split_shadow
 from daemon.options import Mode, RunOptions
+from daemon.redact import SECRET_LENGTH_MIN
 
 
 class Configured(NamedTuple):
@@ -20,7 +22,9 @@ class Configured(NamedTuple):
     def secrets(self) -> list[str]:
         """Every secret value in use, so that the log can keep them out."""
         values = [getattr(self.settings, name) for name in SECRETS]
-        return [value.get_secret_value() for value in values if value is not None]
+        password = urlsplit(self.settings.hyperliquid_url).password or ""
+        in_url = [unquote(password)] if len(password) >= SECRET_LENGTH_MIN else []
+        return [*(value.get_secret_value() for value in values if value is not None), *in_url]
 
 
 def configure(options: RunOptions) -> Configured:

@@ -1,5 +1,6 @@
 """The one transfer that obid makes: USDC from spot to perpetuals of the same account, asked for by a person."""
 
+from contextlib import AbstractContextManager
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from config.errors import ConfigError
 from config.load import daemon_tables
 from config.settings import load_settings
 from daemon.errors import BadInput, Failed
-from daemon.hyperliquid import FOLDER, chain_of, url_of
+from daemon.hyperliquid import FOLDER, chain_of, lock_of, url_of
 from daemon.options import parse_data_dir, parse_file
 from supervisor.clock import Clock
 from supervisor.wall import run_wall
@@ -34,6 +35,7 @@ class Planned(Struct, frozen=True):
     folder: Path
     amount_minor: int
     text: str
+    lock: AbstractContextManager[object]  # nobody else signs with the key meanwhile
 
 
 def plan(usd: str, config: Path | None, data_dir: Path | None) -> Planned:
@@ -59,11 +61,12 @@ def plan(usd: str, config: Path | None, data_dir: Path | None) -> Planned:
     if str(signer.address) != str(account):
         raise ConfigError(KEY, f"is the key of {signer.address}, not of the account {account}")
     text = f"{amount:f} USDC of {account} from spot to perpetuals, {signer.chain}"
-    return Planned(signer, account, url_of(settings), parse_data_dir(data_dir, file) / FOLDER, int(minor), text)
+    folder, lock = parse_data_dir(data_dir, file) / FOLDER, lock_of(KEY, signer, settings)
+    return Planned(signer, account, url_of(settings), folder, int(minor), text, lock)
 
 
 def transfer(planned: Planned) -> None:
-    """Do it. Raises Failed: refused, or nobody knows."""
+    """Do it. Raises Failed: refused, or nobody knows; ConfigError where a daemon signs with the same key."""
 
     async def send(clock: Clock) -> None:
         rest = Rest(planned.url)
@@ -80,4 +83,5 @@ def transfer(planned: Planned) -> None:
         if isinstance(verdict, Refused):
             raise Failed(f"the venue refused it: {verdict.reason}")
 
-    run_wall(send)
+    with planned.lock:
+        run_wall(send)

@@ -45,7 +45,7 @@ from supervisor.draws import identity
 from supervisor.journal import JournalDamaged, JournalUnwritable
 from supervisor.mailbox import Hears, latest
 from supervisor.messages import ChildCrashed, ChildStarted, DeadLetter, GaveUp, Tick
-from venues.market import Bar, Book, Fill, FundingPaid, Instrument, Trade
+from venues.market import Bar, Book, Fill, FundingPaid, Instrument, MoneyMoved, Trade
 from venues.venue import Venue
 
 RESTARTS_MAX = 4
@@ -74,6 +74,7 @@ DECISIONS: tuple[type, ...] = (
     m.Unanswered,
     Fill,
     FundingPaid,
+    MoneyMoved,
     m.PositionChanged,
     m.BalanceChanged,
     m.TradingState,
@@ -91,6 +92,8 @@ TOLD: tuple[type, ...] = (
     m.StreamState,
     m.StreamEnded,
     m.SectorCounts,
+    m.CapitalChanged,
+    m.CashDrift,
     DayTraded,
     m.Command,
     ChildStarted,

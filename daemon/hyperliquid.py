@@ -1,6 +1,8 @@
 """Hyperliquid as the daemon runs it: settings, the ledger's memory and the machine's limits become an adapter."""
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from actors.ledger import LedgerMind
@@ -8,6 +10,7 @@ from config.errors import ConfigError
 from config.profile import Profile
 from config.settings import Settings
 from config.universe import load_universe
+from daemon.signer_lock import SignerLock
 from supervisor.clock import Clock
 from venues.hyperliquid.adapter import Hyperliquid, Key, Shared, Wanted
 from venues.hyperliquid.budget import SPAN_NS, RequestBudget
@@ -20,6 +23,8 @@ URLS = {Chain.MAINNET: "https://api.hyperliquid.xyz", Chain.TESTNET: "https://ap
 """The venue's public addresses (docs, "API")."""
 
 CHAINS = {"mainnet": Chain.MAINNET, "testnet": Chain.TESTNET}
+AGENT_KEY = "hyperliquid_agent_key"
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 FOLDER = "hyperliquid"
 """What the adapter keeps in the data directory: floors of nonces."""
 
@@ -67,14 +72,30 @@ def adapter_of(
         engine=profile.engine,
         facts=tuple(known[symbol] for symbol in profile.symbols),
         leverage=dict(profile.leverage),
-        held=tuple(opening.books.positions.get(profile.engine, {})),
+        held={
+            symbol: opening.books.instrument(profile.engine, symbol)
+            for symbol in opening.books.positions.get(profile.engine, {})
+        },
         known=restored(profile.engine, opening),
         known_ns=opening.last_ns or clock.now_ns(),
+        opened_ns=opening.opened_ns.get(profile.engine, 0),
         fast=settings.hyperliquid_fast_books,
         poll=settings.hyperliquid_poll,
     )
     key = key_of(settings, data_dir) if trades else None
     return Hyperliquid(url, wanted, shared_of(clock, url, opening.last_ns), clock, key, seed)
+
+
+def lock_of(field: str, signer: Signer, settings: Settings) -> AbstractContextManager[object]:
+    """What keeps others from signing with a key meanwhile; an emulator on this machine is nobody's but the test's."""
+    if urlsplit(settings.hyperliquid_url).hostname in LOOPBACK:
+        return nullcontext()
+    return SignerLock(field, str(signer.address), str(signer.chain))
+
+
+def agent_lock(settings: Settings, data_dir: Path) -> AbstractContextManager[object]:
+    """The same for the key of a run. Raises ConfigError for a key that is none."""
+    return lock_of(AGENT_KEY, key_of(settings, data_dir).signer, settings)
 
 
 def key_of(settings: Settings, data_dir: Path) -> Key:
@@ -85,7 +106,7 @@ def key_of(settings: Settings, data_dir: Path) -> Key:
     try:
         signer = Signer(secret, chain_of(settings))
     except ValueError as error:
-        raise ConfigError("hyperliquid_agent_key", str(error)) from None
+        raise ConfigError(AGENT_KEY, str(error)) from None
     return Key(signer, account_address(account), data_dir / FOLDER)
 
 

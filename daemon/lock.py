@@ -35,34 +35,41 @@ class AlreadyRunning(BadInput):
         )
 
 
-class DataDirLock:
-    """Ownership of one data directory, from `acquire` to `release` or the end of the process."""
+class Taken(Exception):
+    """Another process holds the lock."""
 
-    def __init__(self, data_dir: Path):
-        self.data_dir = data_dir
+    def __init__(self, pid: str):
+        super().__init__(f"pid {pid or 'unknown'} holds it")
+        self.pid = pid
+
+
+class FileLock:
+    """A lock on a file that names its owner, from `acquire` to `release` or the end of the process."""
+
+    def __init__(self, path: Path):
+        self.path = path
         self._file = -1
 
     @property
     def held(self) -> bool:
-        """Whether this object owns the directory now."""
+        """Whether this object has it now."""
         return self._file >= 0
 
     def acquire(self) -> None:
-        """Own the directory, making it if need be. Raises AlreadyRunning, or BadInput where others could read it."""
-        make_private(self.data_dir)
-        file = os.open(self.data_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), FILE_MODE)
+        """Take it. Raises Taken, and OSError where there can be no such file."""
+        file = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), FILE_MODE)
         try:
             lock_file(file)
         except OSError as error:
             pid = os.read(file, PID_BYTES_MAX).decode(errors="replace").strip()
             os.close(file)
-            raise AlreadyRunning(self.data_dir, pid) from error
+            raise Taken(pid) from error
         os.ftruncate(file, 0)
         os.write(file, f"{os.getpid()}\n".encode())
         self._file = file
 
     def release(self) -> None:
-        """Let the directory go; the pid goes with it, the file stays."""
+        """Let it go; the pid goes with it, the file stays."""
         if self._file >= 0:
             file, self._file = self._file, -1
             os.ftruncate(file, 0)
@@ -74,6 +81,22 @@ class DataDirLock:
 
     def __exit__(self, _kind: object, _error: BaseException | None, _trace: TracebackType | None) -> None:
         self.release()
+
+
+class DataDirLock(FileLock):
+    """Ownership of one data directory."""
+
+    def __init__(self, data_dir: Path):
+        super().__init__(data_dir / LOCK_NAME)
+        self.data_dir = data_dir
+
+    def acquire(self) -> None:
+        """Own the directory, making it if need be. Raises AlreadyRunning, or BadInput where others could read it."""
+        make_private(self.data_dir)
+        try:
+            super().acquire()
+        except Taken as error:
+            raise AlreadyRunning(self.data_dir, error.pid) from error
 
 
 def lock_file(file: int) -> None:

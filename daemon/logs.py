@@ -38,7 +38,7 @@ LINES_BUFFERED_MAX = 128
 LEVELS: dict[str, str] = {
     "GaveUp": "critical",
     **dict.fromkeys(("ChildCrashed", "DeadLetter", "HeldOutside"), "error"),
-    **dict.fromkeys(("Drift", "Rejected"), "warning"),
+    **dict.fromkeys(("Drift", "CashDrift", "Rejected"), "warning"),
 }
 """Messages that are more than information, by class name; `log_message` looks here."""
 URGENT = frozenset(("warning", "error", "critical"))

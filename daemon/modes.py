@@ -1,6 +1,7 @@
 """Modes: which venue stands behind the graph. The graph itself is the same in all of them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,6 +52,18 @@ def hyperliquid(profile: Profile, clock: Clock, real: Real) -> Venue:
 
     settings, opening, data_dir, trades, seed = real
     return speaker.adapter_of(profile, settings, opening, clock, data_dir, trades=trades, seed=seed)
+
+
+def signer_lock(
+    mode: Mode, profiles: Mapping[EngineName, Profile], settings: Settings, data_dir: Path
+) -> AbstractContextManager[object]:
+    """The right to sign with the run's key, where orders are signed. Raises ConfigError, also when it is entered."""
+    signs = any(one.venue == "hyperliquid" and not one.in_shadow for one in profiles.values())
+    if mode is not Mode.LIVE or not signs:
+        return nullcontext()
+    from daemon import hyperliquid as speaker
+
+    return speaker.agent_lock(settings, data_dir)
 
 
 def prepare(profiles: Mapping[EngineName, Profile]) -> None:

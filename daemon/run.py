@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from actors.ledger import LedgerMind
@@ -35,7 +36,9 @@ def run(options: RunOptions) -> int:
     refuse_unknown(options.scenarios, configured.profiles)
     modes.refuse_missing(options, configured.profiles)
     instruments = {engine: modes.universe(profile) for engine, profile in configured.profiles.items()}
-    with DataDirLock(options.data_dir) as lock:
+    with ExitStack() as held:
+        lock = held.enter_context(DataDirLock(options.data_dir))
+        held.enter_context(modes.signer_lock(options.mode, configured.profiles, configured.settings, options.data_dir))
         opening = opening_of(options)
         refuse_unlisted(opening, instruments)
         epoch_ns = now_ns()

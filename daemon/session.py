@@ -38,7 +38,7 @@ from venues.damage import Damage
 from venues.market import Bar, Instrument
 from venues.recording import RecordingWriter
 from venues.shadow import ShadowVenue
-from venues.venue import Venue, VenueMisspoke, VenueUnreachable
+from venues.venue import Funded, Venue, VenueMisspoke, VenueUnreachable
 
 VIRTUAL_VIEW_S = 600.0
 """In virtual time the view shows the present this often, by its own clock: a few pictures a second."""
@@ -202,7 +202,7 @@ class Session:
         """The money that real accounts open with; booked once for each data directory."""
         for engine, venue in self.venues.items():
             if isinstance(venue, Funded) and venue.cash_minor is not None:
-                yield Deposit(engine, "opening", venue.cash_minor, at_ns)
+                yield Deposit(engine, "opening", venue.cash_minor, venue.cash_ns or at_ns)
 
     async def _close_venues(self) -> None:
         for venue in self.venues.values():
@@ -286,13 +286,6 @@ class Tells(Protocol):
     """A venue that has things to say which a person should know."""
 
     tell: Callable[[str], None]
-
-
-@runtime_checkable
-class Funded(Protocol):
-    """A venue with an account that held money before anybody looked."""
-
-    cash_minor: int | None
 
 
 def run_id(options: RunOptions, number: int) -> str:

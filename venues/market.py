@@ -235,7 +235,17 @@ class FundingPaid(Struct, frozen=True):
     at_ns: int
 
 
-AccountEvent = Accepted | Rejected | Cancelled | CancelRefused | Fill | FundingPaid
+class MoneyMoved(Struct, frozen=True):
+    """Money came into an account (positive) or left it, and that was no trade and no funding: a deposit, a transfer."""
+
+    engine: str
+    id: str  # the venue's, the same however often it is told
+    amount_minor: int
+    kind: str  # the venue's word for it
+    at_ns: int
+
+
+AccountEvent = Accepted | Rejected | Cancelled | CancelRefused | Fill | FundingPaid | MoneyMoved
 
 
 # --- what a query answers -------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from venues.market import (
     Fill,
     FundingPaid,
     MarketEvent,
+    MoneyMoved,
     OpenOrder,
     OrderRequest,
     Rejected,
@@ -88,7 +89,7 @@ class MatchedVenue:
 
     def _verdict(self, events: Sequence[AccountEvent], order_id: str) -> AccountEvent:
         """The first word on the order asked about; the stream carries all else, and it too unless it is a refusal."""
-        verdict = next(e for e in events if not isinstance(e, FundingPaid) and e.order_id == order_id)
+        verdict = next(e for e in events if not isinstance(e, FundingPaid | MoneyMoved) and e.order_id == order_id)
         refused = isinstance(verdict, Rejected | CancelRefused)
         self.deliver([event for event in events if not (refused and event is verdict)])
         return verdict

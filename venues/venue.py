@@ -1,7 +1,7 @@
 """The Venue protocol: the one door between the actor graph and any market, real or made."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -27,6 +27,14 @@ class VenueUnreachable(Exception):
 
 class VenueMisspoke(Exception):
     """They answered something that breaks their own protocol."""
+
+
+class FillsUnread(VenueMisspoke):
+    """Some fills of an answer make no sense and may be of what is traded; `fills` are the others."""
+
+    def __init__(self, text: str, fills: Sequence[Fill]):
+        super().__init__(text)
+        self.fills = fills
 
 
 class EndOfData(Exception):
@@ -92,7 +100,7 @@ class Venue(Protocol):
         ...
 
     async def fills(self, since_ns: int) -> Sequence[Fill]:
-        """Every fill at or after a time, oldest first."""
+        """Every fill at or after a time, oldest first. Raises FillsUnread where some of them make no sense."""
         ...
 
     async def find(self, symbol: str, order_id: str) -> OpenOrder | Cancelled | Rejected | None:
@@ -109,3 +117,11 @@ class Venue(Protocol):
     async def close(self) -> None:
         """Let go of every socket and file."""
         ...
+
+
+@runtime_checkable
+class Funded(Protocol):
+    """A venue with an account of real money."""
+
+    cash_minor: int | None  # as last told, without what open positions have gained or lost; None: nobody was asked
+    cash_ns: int  # when that was, by the venue's clock

@@ -167,7 +167,8 @@ class Books:
 
     def _deposit(self, deposit: Deposit) -> Entry | None:
         entry_id, engine = f"{DEPOSIT}{deposit.id}", deposit.engine
-        if deposit.amount_minor == 0 or (engine, entry_id) in self.deposited:
+        nothing = deposit.amount_minor == 0 and entry_id != OPENING  # opened with nothing: a fact to be kept
+        if nothing or (engine, entry_id) in self.deposited:
             return None
         moves = (moved(account("cash", engine), account("capital", engine), deposit.amount_minor),)
         return Entry(id=entry_id, engine=engine, symbol="", at_ns=deposit.at_ns, transfers=linked(entry_id, moves))
@@ -292,6 +293,9 @@ class Books:
 
 
 DEPOSIT = "deposit:"
+OPENING = f"{DEPOSIT}opening"
+"""The entry of what an account held when it was first looked at, if that was nothing too: it is asked for once."""
+
 REPEATABLE = ("fill:", "funding:")
 """Entries whose event a venue may tell again; reservations are ours and known by their order."""
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from actors.messages import Drift, OrderChanged, PositionChanged, Reconciled, Restated, Unanswered
+from actors.messages import BalanceChanged, Drift, OrderChanged, PositionChanged, Reconciled, Restated, Unanswered
 from actors.reconciler import GRACE_S, LOOK_S, LOOKS_MAX, MUTE_NS, Reconciler, ReconcilerMind, Told
 from risk.intent import Cancel
 from risk.order import OrderState
@@ -101,7 +101,7 @@ def reconcile(venue, script, told=None, *, restate=(RESTATED,)):
         says=Reconciler.says,
     )
     ledger = ChildSpec(
-        name="ledger", start=lambda: Scripted(rest), says=(Restated, OrderChanged, PositionChanged, Fill)
+        name="ledger", start=lambda: Scripted(rest), says=(Restated, OrderChanged, PositionChanged, BalanceChanged, Fill)
     )
     account = ChildSpec(
         name="account", engine="perps", start=lambda: Scripted(rest), says=(Fill,), hears=(Hears(Fill),)

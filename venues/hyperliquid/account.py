@@ -3,13 +3,14 @@
 Fills come from userFills, where each subscription begins with a snapshot that holds what was made while nobody
 listened: what is older than the ledger's knowledge and nobody's order is passed by, the rest is told once by its id,
 nothing is skipped. orderUpdates has no snapshot: after each gap the orders that may have moved are asked for, and the
-fills and funding of the gap too. An order's end is told after its fills: the venue's sizes say only that some are still
-owed, and those that do not come by themselves are asked for.
+fills and funding of the gap too. Deposits and transfers are told on none of the three: they are asked for. An order's
+end is told after its fills: the venue's sizes say only that some are still owed, and those that do not come by
+themselves are asked for.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -30,8 +31,11 @@ from venues.hyperliquid.account_wire import (
 )
 from venues.hyperliquid.actions import cloid
 from venues.hyperliquid.asking import Asker
+from venues.hyperliquid.cash import Purse
+from venues.hyperliquid.fields import Rows, Unread
+from venues.hyperliquid.info import Ask, LedgerUpdate
 from venues.hyperliquid.orders import Orders, Tracked, Translator
-from venues.hyperliquid.paging import FillPages
+from venues.hyperliquid.paging import Pages, R
 from venues.hyperliquid.streams import Streams
 from venues.hyperliquid.subscriptions import Damaged, Gap, Lost, Quarantine
 from venues.market import (
@@ -42,6 +46,7 @@ from venues.market import (
     CancelRefused,
     Fill,
     FundingPaid,
+    MoneyMoved,
     Rejected,
     TimeInForce,
 )
@@ -59,10 +64,15 @@ OWED_NS = 3 * NS_PER_S // 2
 MEND_S, MEND_S_MAX = 0.25, 8.0
 """Between looks at what is missing; twice as long after each failure to ask."""
 
+MONEY_NS = 120 * NS_PER_S
+"""Between looks for deposits and transfers."""
+
 TOLD_MAX = 20_000
 """Ids of what was told, twice what the venue tells again."""
 
 FILLS, ORDERS, EVENTS = "userFills", "orderUpdates", "userEvents"
+MONEY = "userNonFundingLedgerUpdates"
+"""What may be missing of an account, by the channel it comes on; of money there is none, it is looked for."""
 
 
 class Owed(Struct):
@@ -80,21 +90,28 @@ class AccountFeed:
         streams: Streams,
         asker: Asker,
         translator: Translator,
-        user: str,
+        purse: Purse,
         floor_ns: int,
         tell: Callable[[str], None],
     ):
         self.streams = streams
         self.asker = asker
         self.translator = translator
-        self.user = user
+        self.purse = purse
+        self.user = purse.user
         self.floor_ns = floor_ns - OVERLAP_NS
         self.opened_ns = asker.clock.now_ns()
         self.tell = tell
         self.cancel: Callable[[str, str], Any] | None = None  # takes out an order that may fill too much
         self.events: deque[AccountEvent] = deque()
         # by channel; each stays until what may have been missed was asked for. Funding has no snapshot at the start
-        self.gaps = {EVENTS: Gap(EVENTS, floor_ns, self.opened_ns)}
+        opening_ns = purse.since_ms * NS_PER_MS
+        self.gaps = {
+            EVENTS: Gap(EVENTS, floor_ns, self.opened_ns),
+            MONEY: Gap(MONEY, opening_ns, self.opened_ns),
+        }
+        self.chore: Callable[[], Coroutine[Any, Any, None]] | None = None  # what else is done while somebody listens
+        self._money_ns = 0  # when it was looked for last
         self.owed: dict[str, Owed] = {}
         self.excess: dict[str, Tracked] = {}
         self.strays = 0  # fills of what is not traded here, and those older than the ledger
@@ -120,6 +137,8 @@ class AccountFeed:
         await before.stop()
         beside.start(self._listen(), "hyperliquid account")
         beside.start(self._mend(), "hyperliquid account's gaps")
+        if self.chore is not None:
+            beside.start(self.chore(), "hyperliquid account's chores")
         self._stirred.set()
         try:
             while not self._closed:
@@ -149,14 +168,16 @@ class AccountFeed:
     def hear(self, heard: Any) -> None:
         """One frame, or what befell a socket."""
         match heard:
-            case UserFills(fills=fills):
+            case UserFills(fills=fills, unread=unread):
                 self.hear_fills(fills)
+                self.hear_unread(unread)
             case OrderUpdates(updates=updates):
                 for update in updates:
                     self.hear_update(update)
-            case UserFundings(fundings=fundings):
+            case UserFundings(fundings=fundings, unread=unread):
                 for funding in fundings:
                     self.hear_funding(funding)
+                self.hear_unread(unread)
             case Gap():
                 self._missed(heard)
             case Lost() | Damaged() | Quarantine():
@@ -249,12 +270,34 @@ class AccountFeed:
 
     def hear_funding(self, funding: UserFunding) -> None:
         """Funding of a position of ours."""
-        name = f"funding-{funding.coin}-{funding.time_ms}"
-        if funding.coin not in self.translator.instruments or funding.at_ns < self.floor_ns or not self._first(name):
+        ours = funding.coin in self.translator.instruments
+        if not ours or funding.at_ns < self.floor_ns or not self._first(funding.id):
             return
         amount = round(funding.usd * MINOR_PER_USD)
         engine = self.translator.engine
-        self.events.append(FundingPaid(engine, name, funding.coin, amount, Decimal(funding.rate), funding.at_ns))
+        self.events.append(FundingPaid(engine, funding.id, funding.coin, amount, Decimal(funding.rate), funding.at_ns))
+
+    def hear_money(self, update: LedgerUpdate) -> None:
+        """Money that came or went, if it crossed the border of what is traded with."""
+        if update.time_ms <= self.purse.since_ms or not self._first(update.id):
+            return
+        try:
+            amount = self.purse.amount_minor(update)
+        except ValueError as error:
+            self.tell(f"a {update.kind} is not booked, it makes no sense: {error}")
+            return
+        if amount is None:
+            self.tell(f"a {update.kind} is not booked: what that does to the account's money is not known here")
+        elif amount:
+            at_ns = update.time_ms * NS_PER_MS
+            self.events.append(MoneyMoved(self.translator.engine, update.id, amount, update.kind, at_ns))
+
+    def hear_unread(self, rows: Iterable[Unread]) -> None:
+        """Rows that make no sense: a person is told of each, once, but not of those from before the ledger."""
+        for row in rows:
+            old = 0 < row.time_ms * NS_PER_MS < self.floor_ns
+            if not old and self._first(f"unread {row.text}"):
+                self.tell(f"{row.coin or 'a coin without a name'}: {row.text}")
 
     def _first(self, name: str) -> bool:
         if name in self._told:
@@ -284,7 +327,12 @@ class AccountFeed:
 
     async def mend(self) -> None:
         """Ask once. Raises VenueUnreachable and VenueMisspoke; what is still missing stays noted."""
-        for channel, ask in ((FILLS, self._ask_fills), (ORDERS, self._ask_orders), (EVENTS, self._ask_funding)):
+        for channel, ask in (
+            (FILLS, self._ask_fills),
+            (ORDERS, self._ask_orders),
+            (EVENTS, self._ask_funding),
+            (MONEY, self._ask_money),
+        ):
             gap = self.gaps.get(channel)
             if gap is not None:
                 await ask(gap.since_ns - OVERLAP_NS)
@@ -307,7 +355,7 @@ class AccountFeed:
             await self._look_up(tracked)
 
     async def _ask_funding(self, since_ns: int) -> None:
-        for funding in await self.asker.ask(info.user_funding(self.user, since_ns // NS_PER_MS)):
+        for funding in await self._pages(since_ns, "funding", info.user_funding):
             self.hear_funding(funding)
 
     async def _look_up(self, tracked: Tracked) -> None:
@@ -328,16 +376,37 @@ class AccountFeed:
             if order_id in self.owed and tracked is not None:
                 self._end(tracked, owed.update)
 
-    async def rows(self, since_ns: int) -> tuple[UserFill, ...]:
+    async def _ask_money(self, since_ns: int) -> None:
+        began_ns = self.clock.now_ns()
+        for update in await self._pages(since_ns, "transfers", info.ledger_updates):
+            self.hear_money(update)
+        self._money_ns = began_ns
+
+    def look_for_money(self) -> None:
+        """Ask for transfers, if it is time: nobody tells them."""
+        now_ns = self.clock.now_ns()
+        if self._money_ns and now_ns - self._money_ns > MONEY_NS and MONEY not in self.gaps:
+            self._missed(Gap(MONEY, self._money_ns, now_ns))
+
+    async def rows(self, since_ns: int) -> Rows[UserFill]:
         """Every fill since a time, oldest first. Raises VenueUnreachable and VenueMisspoke."""
+        return await self._pages(since_ns, "fills", info.user_fills_by_time)
+
+    async def _pages(self, since_ns: int, what: str, ask: Callable[[str, int, int], Ask[Rows[R]]]) -> Rows[R]:
+        """Everything of a kind since a time, page by page; rows that make no sense are told."""
         end_ms = self.clock.now_ns() // NS_PER_MS + AHEAD_MS
-        pages = FillPages(max(1, since_ns // NS_PER_MS), end_ms)
+        pages: Pages[R] = Pages(max(1, since_ns // NS_PER_MS), end_ms)
         while window := pages.window:
-            page = await self.asker.ask(info.user_fills_by_time(self.user, window.start_ms, window.end_ms))
+            page: Rows[R] = await self.asker.ask(ask(self.user, window.start_ms, window.end_ms))
             pages.hear(page)
         if pages.doubtful_ms:
-            self.tell(f"fills may be missing in the milliseconds {sorted(pages.doubtful_ms)}")
-        return pages.fills
+            self.tell(f"{what} may be missing in the milliseconds {sorted(pages.doubtful_ms)}")
+        self.hear_unread(pages.rows.unread)
+        return pages.rows
+
+    def doubtful(self, rows: Iterable[Unread]) -> list[Unread]:
+        """Rows that make no sense and may be of what is traded here."""
+        return [row for row in rows if not row.coin or row.coin in self.translator.instruments]
 
     def fills(self, rows: Iterable[UserFill]) -> list[Fill]:
         """Rows that somebody asked for, as fills of ours; the stream tells them by itself."""

@@ -8,12 +8,25 @@ subscribe, and fills made while nobody listened come only in that frame; later f
 has no snapshot and no user. One list holds perpetuals of all dexs and spot coins. The fee includes the builder's.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from msgspec import Raw, Struct, field
 
 from supervisor.clock import NS_PER_MS
-from venues.hyperliquid.fields import SHOWN_MAX, SIDES, Count, Exact, Milliseconds, SideCode, decoder, read
+from venues.hyperliquid.fields import (
+    SHOWN_MAX,
+    SIDES,
+    Count,
+    Exact,
+    Milliseconds,
+    Rows,
+    SideCode,
+    Unread,
+    decoder,
+    read,
+    rows_of,
+)
 from venues.market import Side
 from venues.venue import VenueMisspoke
 
@@ -60,6 +73,9 @@ FATES = {
 }
 """The statuses of orderStatus's page and of the typed schemas of 2026. Newer ones are judged by their ending."""
 
+HOUR_MS = 3_600_000
+"""Between two settlements of funding."""
+
 ENDINGS = {"Canceled": Fate.OVER, "Cancel": Fate.OVER, "Rejected": Fate.REJECTED}
 
 
@@ -70,8 +86,8 @@ def fate_of(status: str) -> Fate:
 
 
 def is_spot(coin: str) -> bool:
-    """Spot pairs are called @151 or PURR/USDC; perpetuals of builder dexs have a colon: xyz:TSLA."""
-    return coin.startswith("@") or "/" in coin
+    """Spot pairs are called @151 or PURR/USDC, outcomes #10; perpetuals of builder dexs have a colon: xyz:TSLA."""
+    return coin.startswith(("@", "#")) or "/" in coin
 
 
 class Order(Struct, frozen=True):
@@ -192,6 +208,7 @@ class UserFills(Struct, frozen=True):
     user: str  # lower case; empty in userEvents, which doesn't say
     snapshot: bool
     fills: tuple[UserFill, ...]
+    unread: tuple[Unread, ...] = ()  # rows that make no sense
 
 
 class UserFunding(Struct, frozen=True):
@@ -209,6 +226,11 @@ class UserFunding(Struct, frozen=True):
         """When it was settled, some milliseconds past the hour."""
         return self.time_ms * NS_PER_MS
 
+    @property
+    def id(self) -> str:
+        """The same for the same settlement wherever it is told: there is one an hour, and its stamps may differ."""
+        return f"funding-{self.coin}-{(self.time_ms + HOUR_MS // 2) // HOUR_MS}"
+
 
 class UserFundings(Struct, frozen=True):
     """Funding of an account."""
@@ -217,6 +239,7 @@ class UserFundings(Struct, frozen=True):
     user: str  # as in UserFills
     snapshot: bool
     fundings: tuple[UserFunding, ...]
+    unread: tuple[Unread, ...] = ()
 
 
 class Liquidation(Struct, frozen=True):
@@ -254,13 +277,13 @@ AccountHeard = UserFills | OrderUpdates | UserFundings | Liquidation | VenueCanc
 
 class _Fills(Struct, frozen=True):
     user: str
-    fills: tuple[UserFill, ...]
+    fills: tuple[Raw, ...]
     snapshot: bool = field(name="isSnapshot", default=False)
 
 
 class _Fundings(Struct, frozen=True):
     user: str
-    fundings: tuple[UserFunding, ...]
+    fundings: tuple[Raw, ...]
     snapshot: bool = field(name="isSnapshot", default=False)
 
 
@@ -303,19 +326,27 @@ def account_heard(frame: AccountFrame, received_ns: int) -> AccountHeard:
     """What a frame says."""
     match frame:
         case FillsFrame(data):
-            return UserFills(received_ns, data.user.lower(), data.snapshot, data.fills)
+            rows = fill_rows(data.fills)
+            return UserFills(received_ns, data.user.lower(), data.snapshot, rows, rows.unread)
         case OrdersFrame(updates):
             return OrderUpdates(received_ns, updates)
         case FundingsFrame(said):
-            return UserFundings(received_ns, said.user.lower(), said.snapshot, said.fundings)
+            fundings = rows_of(_funding, said.fundings, "userFundings")
+            return UserFundings(received_ns, said.user.lower(), said.snapshot, fundings, fundings.unread)
         case UserFrame(event):
             return _event(event, received_ns)
 
 
-_fills = decoder(tuple[UserFill, ...])
+_rows = decoder(tuple[Raw, ...])
+_fill = decoder(UserFill)
 _funding = decoder(UserFunding)
 _liquidated = decoder(_Liquidated)
 _cancels = decoder(tuple[VenueCancel, ...])
+
+
+def fill_rows(said: Iterable[Raw]) -> Rows[UserFill]:
+    """Fills, each read by itself; one that makes no sense is described alike wherever it is told."""
+    return rows_of(_fill, said, "a fill")
 
 
 def _event(event: dict[str, Raw], received_ns: int) -> AccountHeard:
@@ -325,9 +356,11 @@ def _event(event: dict[str, Raw], received_ns: int) -> AccountHeard:
     what, text = f"user.{name}", bytes(said)
     match name:
         case "fills":
-            return UserFills(received_ns, "", False, read(_fills, text, what))
+            rows = fill_rows(read(_rows, text, what))
+            return UserFills(received_ns, "", False, rows, rows.unread)
         case "funding":
-            return UserFundings(received_ns, "", False, (read(_funding, text, what),))
+            fundings = rows_of(_funding, (said,), what)
+            return UserFundings(received_ns, "", False, fundings, fundings.unread)
         case "nonUserCancel":
             return VenueCancels(received_ns, read(_cancels, text, what))
         case "liquidation":

@@ -5,10 +5,11 @@ questions and limits in asking. Here they are put together and asked what the Ve
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from config.universe import SymbolFacts
 from supervisor.clock import NS_PER_MS, NS_PER_S, Clock
@@ -19,10 +20,11 @@ from venues.hyperliquid.account_wire import Order as WireOrder
 from venues.hyperliquid.actions import cloid
 from venues.hyperliquid.asking import Asker
 from venues.hyperliquid.budget import RequestBudget, Urgency
-from venues.hyperliquid.info import INTERVALS_MS, ClearinghouseState
+from venues.hyperliquid.cash import Purse
+from venues.hyperliquid.info import INTERVALS_MS, ClearinghouseState, Position
 from venues.hyperliquid.line import ACCOUNT, BOOKS, FAST_BOOKS, LineSpec
 from venues.hyperliquid.nonce_file import NonceFile
-from venues.hyperliquid.opening import Listed, cash_of, facts_for, listed, refresh_limit, set_leverages, vault_of
+from venues.hyperliquid.opening import Leverages, Listed, facts_for, is_unified, listed, refresh_limit, vault_of
 from venues.hyperliquid.orders import BY_NUMBER, Orders, Restored, Tracked, Translator
 from venues.hyperliquid.quotes import Quotes
 from venues.hyperliquid.reconnect import Limits
@@ -46,7 +48,7 @@ from venues.market import (
     Rejected,
     VenuePosition,
 )
-from venues.venue import Capabilities, VenueMisspoke
+from venues.venue import Capabilities, FillsUnread, VenueMisspoke, VenueUnreachable
 
 HISTORY_NS = 90 * NS_PER_S
 """A candle history so young is given again: a feed that is started again goes on where the last one was."""
@@ -83,9 +85,10 @@ class Wanted(Struct, frozen=True, kw_only=True):
     engine: str
     facts: tuple[SymbolFacts, ...]
     leverage: dict[str, int]
-    held: Collection[str] = ()  # names of which the ledger has a position
+    held: Mapping[str, Instrument] = {}  # of which the ledger has a position, with the rules it was bought by
     known: Iterable[Restored] = ()  # orders of earlier runs
     known_ns: int = 0  # what happened before is booked
+    opened_ns: int = 0  # when the ledger's opening balance was taken; 0: never
     fast: bool = True  # the 5-level push beside the 20-level one
     poll: tuple[str, ...] = ()  # symbols whose books are asked for, too
 
@@ -114,7 +117,12 @@ class Hyperliquid:
         self._feed: AccountFeed | None = None
         self._quotes: Quotes | None = None
         self._histories: dict[tuple[str, int, int], tuple[int, tuple[Bar, ...]]] = {}
-        self.cash_minor: int | None = None  # the account's money at the opening, its open profit left out
+        self.cash_minor: int | None = None  # the account's money as last told, its open profit left out
+        self.cash_ns = 0  # when that was
+        self._purse: Purse | None = None
+        self._leverages: Leverages | None = None
+        self._foreign: set[str] = set()  # coins that are held and none of ours; told once
+        self._unfed: set[str] = set()  # symbols whose candles were asked for in vain
         self._limit_ns = 0  # when the address's limit was asked for last
 
     # --- opening ------------------------------------------------------------------------------------------------------
@@ -142,14 +150,17 @@ class Hyperliquid:
         self._desk = desk = Desk(self.asker, signer, nonces, self.orders, found.universe.assets, vault=vault)
         line = LineSpec(name=f"{self.wanted.engine} account", subscriptions=account_channels(account), limits=ACCOUNT)
         translator = Translator(self.wanted.engine, self.instruments, self.orders)
+        self._purse = Purse(str(account), self.dexs, await is_unified(self.asker, account, self._say))
+        states = await self._look(account)
+        purse = replace(self._purse, since_ms=(self.wanted.opened_ns or self.cash_ns) // NS_PER_MS)
         self._feed = AccountFeed(
-            self._streams([line], ()), self.asker, translator, account, self.wanted.known_ns, self._say
+            self._streams([line], ()), self.asker, translator, purse, self.wanted.known_ns, self._say
         )
         self._feed.cancel = self.cancel
         desk.excess = self._feed.too_much
-        states = await self._states(account)
-        self.cash_minor = sum(map(cash_of, states))
-        await set_leverages(desk, found.universe, states, self._say)
+        self._leverages = leverages = Leverages(desk, found.universe, self._say)
+        await leverages.confirm(states)
+        self._feed.chore = lambda: leverages.go_on(self.clock, lambda: self._states(account))
 
     def _make_quotes(self) -> Quotes:
         name = self.wanted.engine
@@ -190,8 +201,12 @@ class Hyperliquid:
     # --- orders -------------------------------------------------------------------------------------------------------
 
     async def submit(self, order: OrderRequest) -> Accepted | Rejected:
-        """Send an order and wait for the verdict."""
-        return await self._orders().submit(order)
+        """Send an order and wait for the verdict. Nothing is entered with a leverage that nobody confirmed."""
+        desk = self._orders()
+        doubt = "" if order.reduce_only or self._leverages is None else self._leverages.open.get(order.symbol)
+        if doubt:
+            return Rejected(order.engine, order.id, order.symbol, f"not sent: {doubt}", self.clock.now_ns())
+        return await desk.submit(order)
 
     async def cancel(self, symbol: str, order_id: str) -> Cancelled | CancelRefused:
         """Cancel a resting order and wait for the verdict."""
@@ -216,22 +231,33 @@ class Hyperliquid:
         desk, now_ns = self._orders(), self.clock.now_ns()
         if desk.limited or now_ns - self._limit_ns > LIMIT_NS:
             await self._refresh_limit(user)
-        held = []
-        for state in await self._states(user):
-            for row in state.asset_positions:
-                instrument = self.instruments.get(row.position.coin)
-                if instrument is None or not row.position.size:
-                    continue
-                if row.position.entry_px is None:
-                    raise VenueMisspoke(f"a position of {row.position.size} {row.position.coin} has no entry price")
-                entry = float(row.position.entry_px / instrument.tick)
-                held.append(VenuePosition(instrument.symbol, instrument.lots(row.position.size), entry))
-        return held
+        self._account().look_for_money()
+        rows = [row.position for state in await self._look(user) for row in state.asset_positions]
+        positions = (self._position(row) for row in rows if row.size)
+        return [position for position in positions if position is not None]
+
+    def _position(self, row: Position) -> VenuePosition | None:
+        """A position in our words; None for one that is nobody's business here, which a person is told of once."""
+        instrument = self.instruments.get(row.coin)
+        if instrument is None:
+            if row.coin in self.wanted.held:  # flat would be a lie
+                raise VenueMisspoke(f"a position of {row.size} {row.coin} has no instrument, and the ledger holds it")
+            if row.coin not in self._foreign:
+                self._foreign.add(row.coin)
+                self._say(f"the account holds {row.size} {row.coin}, which is not traded here: it is left alone")
+            return None
+        if row.entry_px is None:
+            raise VenueMisspoke(f"a position of {row.size} {row.coin} has no entry price")
+        return VenuePosition(instrument.symbol, instrument.lots(row.size), float(row.entry_px / instrument.tick))
 
     async def fills(self, since_ns: int) -> Sequence[Fill]:
-        """Every fill at or after a time, oldest first."""
+        """Every fill at or after a time, oldest first. Raises FillsUnread where some of them make no sense."""
         feed = self._account()
-        return [fill for fill in feed.fills(await feed.rows(since_ns)) if fill.at_ns >= since_ns]
+        rows = await feed.rows(since_ns)
+        fills = [fill for fill in feed.fills(rows) if fill.at_ns >= since_ns]
+        if doubtful := feed.doubtful(rows.unread):
+            raise FillsUnread(f"{len(doubtful)} fills can't be read: {doubtful[0].text}", fills)
+        return fills
 
     async def find(self, symbol: str, order_id: str) -> OpenOrder | Cancelled | Rejected | None:
         """What became of an order; None: the venue does not know it."""
@@ -261,7 +287,14 @@ class Hyperliquid:
         start_ms = (now_ns // interval_ns - bars) * interval_ns // NS_PER_MS
         ask = info.candle_snapshot(symbol, name, start_ms, now_ns // NS_PER_MS)
         # as urgent as an order: without it there are no books, and 28 of 25 need more of a minute than questions have
-        candles = await self.asker.ask(ask, Urgency.ORDER)
+        try:
+            candles = await self.asker.ask(ask, Urgency.ORDER)
+        except (VenueUnreachable, VenueMisspoke) as error:
+            if symbol not in self._unfed:
+                self._unfed.add(symbol)
+                self._say(f"{symbol} is not entered, its candles are not there yet: {type(error).__name__}: {error}")
+            raise
+        self._unfed.discard(symbol)
         closed = tuple(candle.bar for candle in candles if candle.bar.end_ns <= now_ns)[-bars:]
         self._histories[symbol, interval_ns, bars] = now_ns, closed
         return closed
@@ -280,6 +313,17 @@ class Hyperliquid:
         """The account on each dex; one that does not answer makes the whole question fail."""
         asks = (self.asker.ask(info.clearinghouse_state(user, dex)) for dex in self.dexs)
         return list(await asyncio.gather(*asks))
+
+    async def _look(self, user: AccountAddress) -> list[ClearinghouseState]:
+        """The same, and what cash there is."""
+        purse = self._purse
+        assert purse is not None, "open() with a key comes first"
+        asked_ns = self.clock.now_ns()
+        states = await self._states(user)
+        spots = [await self.asker.ask(info.spot_state(user))] if purse.unified else []
+        self.cash_minor = purse.cash_minor(states, spots)
+        self.cash_ns = max((state.time * NS_PER_MS for state in states if state.time), default=asked_ns)
+        return states
 
     async def _refresh_limit(self, user: AccountAddress) -> None:
         await refresh_limit(self.asker, user)

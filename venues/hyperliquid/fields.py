@@ -2,13 +2,15 @@
 
 Books and candles feed signals and are read as floats. Whatever money, orders or positions are made of is read as
 `Exact`: the digits as they were sent. Damage of any kind leaves `read` as VenueMisspoke and as nothing else.
+Lists of what happened are read row by row (`rows_of`): one row that nobody understands must not hide the others.
 """
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar
 
-from msgspec import DecodeError, Meta, ValidationError
+from msgspec import DecodeError, Meta, Raw, Struct, ValidationError
 from msgspec.json import Decoder
 
 from venues.market import PRICE_MAX, Side
@@ -66,6 +68,58 @@ def read(reader: Decoder[T], said: bytes | str, what: str) -> T:
         return reader.decode(said)
     except MALFORMED as error:
         raise misspoke(said, what, error) from error
+
+
+class Unread(Struct, frozen=True):
+    """A row of a list that makes no sense, with what of it could be made out."""
+
+    coin: str  # empty: it names none that can be read
+    time_ms: int  # 0: the same
+    text: str  # what it was to be, why it is none, how it begins
+
+
+class Rows(tuple[T, ...]):
+    """The rows of an answer that could be read, in its order, and beside them those that could not."""
+
+    unread: tuple[Unread, ...] = ()
+
+    @classmethod
+    def of(cls, rows: Iterable[T], unread: Iterable[Unread] = ()) -> "Rows[T]":
+        """Rows with what goes beside them."""
+        made = cls(rows)
+        made.unread = tuple(unread)
+        return made
+
+
+def rows_of(reader: Decoder[T], said: Iterable[Raw], what: str) -> Rows[T]:
+    """Read each row by itself. Raises nothing."""
+    rows: list[T] = []
+    unread: list[Unread] = []
+    for one in said:
+        text = bytes(one)
+        try:
+            rows.append(read(reader, text, what))
+        except VenueMisspoke as error:
+            unread.append(Unread(*_hints(text), str(error)))
+    return Rows.of(rows, unread)
+
+
+_anything = Decoder(Any)
+
+
+def _hints(said: bytes) -> tuple[str, int]:
+    """Coin and time of a row that is none, for whoever has to judge whether it matters."""
+    try:
+        row = _anything.decode(said)
+    except MALFORMED:
+        return "", 0
+    if not isinstance(row, dict):
+        return "", 0
+    inner = row.get("delta")
+    coin, time_ms = (inner if isinstance(inner, dict) else row).get("coin"), row.get("time")
+    if not isinstance(time_ms, int) or not 0 < time_ms < 10**13:
+        time_ms = 0
+    return coin if isinstance(coin, str) else "", time_ms
 
 
 def misspoke(said: bytes | str, what: str, error: Exception) -> VenueMisspoke:

@@ -18,8 +18,19 @@ from msgspec import Raw, Struct, field
 from msgspec.json import Decoder
 
 from supervisor.clock import NS_PER_MS
-from venues.hyperliquid.account_wire import Order, OrderUpdate, UserFill, UserFunding
-from venues.hyperliquid.fields import SHOWN_MAX, Count, Exact, Milliseconds, decoder, misspoke, read, shown
+from venues.hyperliquid.account_wire import Order, OrderUpdate, UserFill, UserFunding, fill_rows
+from venues.hyperliquid.fields import (
+    SHOWN_MAX,
+    Count,
+    Exact,
+    Milliseconds,
+    Rows,
+    decoder,
+    misspoke,
+    read,
+    rows_of,
+    shown,
+)
 from venues.hyperliquid.weights import weight_max, weight_of
 from venues.hyperliquid.wire import AssetContext, BookRow, Candle, CandleRow, ContextRow, Posted, candle_of, context_of
 from venues.market import Book, Positive
@@ -332,9 +343,34 @@ class Agent(Struct, frozen=True, rename="camel"):
 class LedgerUpdate(Struct, frozen=True):
     """A deposit, withdrawal, transfer or liquidation: money that came or went and was no trade and no funding."""
 
-    time: Milliseconds
+    time_ms: Milliseconds = field(name="time")
     hash: str
     delta: dict[str, Any]  # `type` says what, `usdc` how much; the rest is the type's own
+
+    @property
+    def kind(self) -> str:
+        """What happened, in the venue's word."""
+        return str(self.delta.get("type", ""))[:SHOWN_MAX]
+
+    @property
+    def id(self) -> str:
+        """The same wherever it is told; what the venue does by itself has a hash of zeros, so the time is in it."""
+        return f"{self.kind}-{self.time_ms}-{self.hash}"
+
+
+class SpotBalance(Struct, frozen=True):
+    """What is held of a token outside of perpetuals."""
+
+    coin: str
+    token: Count  # its index in spotMeta
+    total: Exact
+    hold: Exact
+
+
+class SpotState(Struct, frozen=True):
+    """The spot side of an account; of a unified account all of its money."""
+
+    balances: tuple[SpotBalance, ...]
 
 
 class _Found(Struct, frozen=True, tag_field="status", tag="order"):
@@ -378,14 +414,14 @@ def order_status(user: str, order: int | str) -> Ask[OrderUpdate | None]:
     return Ask("orderStatus", _Found | _UnknownOid, _status, user=user, oid=order)
 
 
-def user_fills(user: str) -> Ask[tuple[UserFill, ...]]:
+def user_fills(user: str) -> Ask[Rows[UserFill]]:
     """The newest 2,000 fills of all dexs and spot."""
-    return Ask("userFills", tuple[UserFill, ...], _as_it_is, user=user)
+    return Ask("userFills", tuple[Raw, ...], _fills, user=user)
 
 
-def user_fills_by_time(user: str, start_ms: int, end_ms: int | None = None) -> Ask[tuple[UserFill, ...]]:
+def user_fills_by_time(user: str, start_ms: int, end_ms: int | None = None) -> Ask[Rows[UserFill]]:
     """At most 2,000 of the fills between two times, both included; `paging` asks until there are no more."""
-    return Ask("userFillsByTime", tuple[UserFill, ...], _as_it_is, user=user, startTime=start_ms, endTime=end_ms)
+    return Ask("userFillsByTime", tuple[Raw, ...], _fills, user=user, startTime=start_ms, endTime=end_ms)
 
 
 def historical_orders(user: str) -> Ask[tuple[OrderUpdate, ...]]:
@@ -393,15 +429,25 @@ def historical_orders(user: str) -> Ask[tuple[OrderUpdate, ...]]:
     return Ask("historicalOrders", tuple[OrderUpdate, ...], _as_it_is, user=user)
 
 
-def user_funding(user: str, start_ms: int, end_ms: int | None = None) -> Ask[tuple[UserFunding, ...]]:
-    """Funding that was paid and received, oldest first."""
-    return Ask("userFunding", tuple[_FundingRow, ...], _funding, user=user, startTime=start_ms, endTime=end_ms)
+def user_funding(user: str, start_ms: int, end_ms: int | None = None) -> Ask[Rows[UserFunding]]:
+    """At most 500 of the payments of funding between two times, oldest first."""
+    return Ask("userFunding", tuple[Raw, ...], _funding, user=user, startTime=start_ms, endTime=end_ms)
 
 
-def ledger_updates(user: str, start_ms: int, end_ms: int | None = None) -> Ask[tuple[LedgerUpdate, ...]]:
+def ledger_updates(user: str, start_ms: int, end_ms: int | None = None) -> Ask[Rows[LedgerUpdate]]:
     """Money that came and went otherwise."""
-    kind, rows = "userNonFundingLedgerUpdates", tuple[LedgerUpdate, ...]
-    return Ask(kind, rows, _as_it_is, user=user, startTime=start_ms, endTime=end_ms)
+    kind = "userNonFundingLedgerUpdates"
+    return Ask(kind, tuple[Raw, ...], _moves, user=user, startTime=start_ms, endTime=end_ms)
+
+
+def spot_state(user: str) -> Ask[SpotState]:
+    """What is held outside of perpetuals."""
+    return Ask("spotClearinghouseState", SpotState, _as_it_is, user=user)
+
+
+def user_abstraction(user: str) -> Ask[str]:
+    """How the account's pockets are joined: disabled, default, dexAbstraction, unifiedAccount or portfolioMargin."""
+    return Ask("userAbstraction", str, _as_it_is, user=user)
 
 
 def user_rate_limit(user: str) -> Ask[RateLimit]:
@@ -428,8 +474,21 @@ def _status(said: _Found | _UnknownOid, received_ns: int) -> OrderUpdate | None:
     return said.order if isinstance(said, _Found) else None
 
 
-def _funding(said: tuple[_FundingRow, ...], received_ns: int) -> tuple[UserFunding, ...]:
+def _fills(said: tuple[Raw, ...], received_ns: int) -> Rows[UserFill]:
+    return fill_rows(said)
+
+
+_funding_row = decoder(_FundingRow)
+_move = decoder(LedgerUpdate)
+
+
+def _funding(said: tuple[Raw, ...], received_ns: int) -> Rows[UserFunding]:
     def row(at: int, delta: _FundingDelta) -> UserFunding:
         return UserFunding(delta.coin, delta.usdc, delta.szi, delta.funding_rate, at, delta.n_samples)
 
-    return tuple(row(said_row.time, said_row.delta) for said_row in said)
+    rows = rows_of(_funding_row, said, "a payment of funding")
+    return Rows.of((row(one.time, one.delta) for one in rows), rows.unread)
+
+
+def _moves(said: tuple[Raw, ...], received_ns: int) -> Rows[LedgerUpdate]:
+    return rows_of(_move, said, "a transfer")

@@ -4,21 +4,23 @@
 the agent. Sources: the venue's pages "Info endpoint" and "Nonces and API wallets".
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from config.errors import ConfigError
 from config.universe import SymbolFacts
-from supervisor.clock import NS_PER_MS
+from supervisor.clock import NS_PER_MS, Clock
 from venues.hyperliquid import info
 from venues.hyperliquid.asking import Asker
-from venues.hyperliquid.info import MAIN_DEX, ClearinghouseState
-from venues.hyperliquid.meta import Universe, assets_of, dexs_of, instrument_of, universe_of
+from venues.hyperliquid.cash import UNIFIED
+from venues.hyperliquid.info import MAIN_DEX, ClearinghouseState, Meta, PerpDex
+from venues.hyperliquid.meta import Asset, Universe, assets_of, dex_of, dexs_of, instrument_of, universe_of
+from venues.hyperliquid.nonce import ClockBehind
 from venues.hyperliquid.sign import AccountAddress, SignerAddress
 from venues.hyperliquid.trading import Desk
-from venues.market import MINOR_PER_USD, Instrument
+from venues.market import Instrument
 from venues.venue import VenueMisspoke, VenueUnreachable
 
 Tell = Callable[[str], None]
@@ -26,7 +28,23 @@ Tell = Callable[[str], None]
 AGENT_SOON_MS = 7 * 86_400_000
 """An agent wallet that ends within a week is worth a word."""
 
+NEVER_SET = "never set"
 WRONG_KEY = "hyperliquid_agent_key"
+
+LISTING_TRIES, LISTING_PAUSE_S = 4, 3.0
+"""A list that lacks what must be in it is asked for again: seconds after a restart of the venue it may be empty."""
+
+
+LEVERAGE_PAUSE_S, LEVERAGE_PAUSE_S_MAX = 15.0, 240.0
+"""Between attempts to set a leverage; twice as long each time."""
+
+
+class DexUnlisted(VenueMisspoke):
+    """The venue does not say what a dex lists, though it must: a position there would be taken for none."""
+
+    def __init__(self, dex: str, why: str):
+        super().__init__(f"{f'dex {dex}' if dex else 'the main dex'}: {why}")
+        self.dex = dex
 
 
 class Listed(Struct, frozen=True):
@@ -37,23 +55,75 @@ class Listed(Struct, frozen=True):
     held: tuple[Instrument, ...]  # held, but not traded any more
 
 
-async def listed(asker: Asker, wanted: Sequence[SymbolFacts], held: Collection[str], tell: Tell) -> Listed:
-    """The instruments of the venue's live meta; what is refused is told. ConfigError where nothing is left."""
-    names = [facts.symbol for facts in wanted]
-    dexs = dexs_of([*names, MAIN_DEX])
+class _Said(Struct, frozen=True):
+    """What the venue said of its dexs, once."""
+
+    known: tuple[PerpDex | None, ...]
+    metas: dict[str, Meta | None]  # of the dexs that it knows
+
+    @property
+    def assets(self) -> dict[str, Asset]:
+        """By name."""
+        return assets_of(self.known, self.metas)
+
+    def lacking(self, dexs: Sequence[str], held: Mapping[str, Instrument]) -> DexUnlisted | None:
+        """What must be there and is not: a known dex without assets, an unknown one in which something is held."""
+        for dex in dexs:
+            holding = [name for name in held if dex_of(name) == dex]
+            meta = self.metas.get(dex)
+            if dex in self.metas and (meta is None or not meta.universe):
+                return DexUnlisted(dex, "the venue says that it lists nothing")
+            if dex not in self.metas and holding:
+                return DexUnlisted(dex, f"the venue does not know it, and the ledger holds {', '.join(holding)}")
+        return None
+
+
+async def _ask(asker: Asker, dexs: Sequence[str]) -> _Said:
     known = await asker.ask(info.perp_dexs()) if len(dexs) > 1 else (None,)
-    assets = assets_of(known, {dex: await asker.ask(info.meta(dex)) for dex in dexs})
+    there = {MAIN_DEX, *(dex.name for dex in known if dex is not None)}
+    return _Said(known, {dex: await asker.ask(info.meta(dex)) for dex in dexs if dex in there})
+
+
+async def _ask_until_whole(asker: Asker, dexs: Sequence[str], held: Mapping[str, Instrument]) -> _Said:
+    """Ask until every dex and every name that is held is there; what was said last, where that does not come."""
+    said = await _ask(asker, dexs)
+    for _ in range(LISTING_TRIES - 1):
+        if said.lacking(dexs, held) is None and said.metas.keys() >= set(dexs) and said.assets.keys() >= held.keys():
+            break
+        await asker.clock.sleep(LISTING_PAUSE_S)
+        said = await _ask(asker, dexs)
+    return said
+
+
+async def listed(asker: Asker, wanted: Sequence[SymbolFacts], held: Mapping[str, Instrument], tell: Tell) -> Listed:
+    """The instruments of the venue's live meta; what is refused is told.
+
+    What is held and not listed any more keeps the rules that it was bought by, so that its position is looked at.
+    Raises DexUnlisted where a dex's list is empty again and again, ConfigError where nothing is left.
+    """
+    names = [facts.symbol for facts in wanted]
+    dexs = dexs_of([*names, *held, MAIN_DEX])
+    said = await _ask_until_whole(asker, dexs, held)
+    if (lacking := said.lacking(dexs, held)) is not None:
+        raise lacking
+    assets = said.assets
     universe = universe_of(assets, wanted)
     for refused in universe.refused:
         tell(str(refused))
     if not universe.instruments:
         engine = wanted[0].engine if wanted else "perps"
         raise ConfigError(f"{engine}.symbols", f"the venue trades none of them: {universe.refused[0]}", ",".join(names))
-    gone = {refused.name for refused in universe.refused} & set(held) & assets.keys()
+    gone = {name: one for name, one in held.items() if name not in universe.assets}
+    for name in sorted(gone):
+        tell(f"{name} is held and not traded any more: its position is looked at, and nothing is opened")
+    orderable = {name: assets[name] for name in gone if name in assets}
+    universe = Universe(universe.instruments, {**universe.assets, **orderable}, universe.refused)
     facts_of = {facts.symbol: facts for facts in wanted}
-    traded = {**universe.assets, **{name: assets[name] for name in gone}}
-    universe = Universe(universe.instruments, traded, universe.refused)
-    return Listed(universe, dexs, tuple(instrument_of(assets[name], facts_of[name]) for name in sorted(gone)))
+    kept = (
+        instrument_of(assets[name], facts_of[name]) if name in assets and name in facts_of else one
+        for name, one in sorted(gone.items())
+    )
+    return Listed(universe, tuple(dex for dex in dexs if dex in said.metas), tuple(kept))
 
 
 async def vault_of(asker: Asker, signer: SignerAddress, account: AccountAddress, tell: Tell) -> AccountAddress | None:
@@ -88,26 +158,59 @@ async def refresh_limit(asker: Asker, account: AccountAddress) -> None:
     asker.budget.address.told(limit.n_requests_used, limit.n_requests_cap + max(0, limit.n_requests_surplus))
 
 
-async def set_leverages(desk: Desk, universe: Universe, states: Sequence[ClearinghouseState], tell: Tell) -> None:
-    """Set each asset's leverage, but where a position shows that it stands already; what is refused is told."""
-    shown = {row.position.coin: row.position.leverage for state in states for row in state.asset_positions}
-    for instrument in universe.instruments:
-        asset, now = universe.assets[instrument.symbol], shown.get(instrument.symbol)
-        cross = not instrument.isolated
-        if now is not None and now.value == instrument.leverage and (now.type == "cross") == cross:
-            continue
-        try:
-            refused = await desk.set_leverage(asset, instrument.leverage, cross=cross)
-        except (VenueUnreachable, VenueMisspoke) as error:
-            refused = f"{type(error).__name__}: {error}"
-        if refused:
-            tell(f"leverage of {instrument.symbol} could not be set to {instrument.leverage}: {refused}")
+async def is_unified(asker: Asker, account: AccountAddress, tell: Tell) -> bool:
+    """Whether spot and all dexs are one pocket; not, where the venue does not say."""
+    try:
+        mode = await asker.ask(info.user_abstraction(account))
+    except (VenueUnreachable, VenueMisspoke) as error:
+        tell(f"the account is taken for one of separate pockets: {type(error).__name__}: {error}")
+        return False
+    return mode in UNIFIED
 
 
-def cash_of(state: ClearinghouseState) -> int:
-    """A dex's collateral in millionths of a dollar: its worth without what open positions have gained or lost."""
-    gained = sum(row.position.unrealized_pnl for row in state.asset_positions)
-    return round((state.margin_summary.account_value - gained) * MINOR_PER_USD)
+class Leverages:
+    """Which assets may not be entered, because nobody knows that their leverage is what risk was counted with."""
+
+    def __init__(self, desk: Desk, universe: Universe, tell: Tell):
+        self.desk = desk
+        self.universe = universe
+        self.tell = tell
+        self.open: dict[str, str] = {one.symbol: NEVER_SET for one in universe.instruments}  # symbol -> why
+
+    async def confirm(self, states: Sequence[ClearinghouseState]) -> None:
+        """Set what is open, but where a position shows that it stands already; news are told."""
+        shown = {row.position.coin: row.position.leverage for state in states for row in state.asset_positions}
+        for instrument in self.universe.instruments:
+            symbol = instrument.symbol
+            before = self.open.get(symbol)
+            if before is None:
+                continue
+            asset, now = self.universe.assets[symbol], shown.get(symbol)
+            cross, refused = not instrument.isolated, ""
+            if now is None or now.value != instrument.leverage or (now.type == "cross") != cross:
+                try:
+                    refused = await self.desk.set_leverage(asset, instrument.leverage, cross=cross)
+                except (VenueUnreachable, VenueMisspoke, ClockBehind) as error:
+                    refused = f"{type(error).__name__}: {error}"
+            if not refused:
+                del self.open[symbol]
+                if before != NEVER_SET:
+                    self.tell(f"leverage of {symbol} is {instrument.leverage} now: it may be entered")
+                continue
+            self.open[symbol] = f"its leverage could not be set to {instrument.leverage}: {refused}"
+            if self.open[symbol] != before:
+                self.tell(f"{symbol} is not entered: {self.open[symbol]}")
+
+    async def go_on(self, clock: Clock, states: Callable[[], Awaitable[Sequence[ClearinghouseState]]]) -> None:
+        """Try again with pauses until all are set."""
+        pause_s = LEVERAGE_PAUSE_S
+        while self.open:
+            await clock.sleep(pause_s)
+            pause_s = min(2 * pause_s, LEVERAGE_PAUSE_S_MAX)
+            try:
+                await self.confirm(await states())
+            except (VenueUnreachable, VenueMisspoke):
+                continue  # it is told by those who ask for the same every half minute
 
 
 def facts_for(wanted: Sequence[SymbolFacts], engine: str, leverage: dict[str, int]) -> tuple[SymbolFacts, ...]:

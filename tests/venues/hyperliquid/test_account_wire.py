@@ -93,8 +93,11 @@ def test_a_fill_has_one_id_wherever_it_is_told_and_no_other_has_it():
     "value", ["0.0", "-1.0", "NaN", "Infinity", "1e3", "1e999999", "", " 1", "1_0", "9" * 21, 1.5, None]
 )
 def test_a_fill_of_a_perpetual_has_a_price_and_a_size(field, value):
-    with pytest.raises(VenueMisspoke, match="userFills"):
-        fills(FILL | {field: value})
+    heard = fills(FILL | {"tid": 1}, FILL | {field: value}, FILL | {"tid": 2})
+    assert [fill.tid for fill in heard.fills] == [1, 2], "the others are told all the same"
+    (row,) = heard.unread
+    assert (row.coin, row.time_ms) == ("ETH", FILL["time"])
+    assert row.text.startswith("a fill: ") and len(row.text) < 700
 
 
 def test_an_order_that_matches_at_once_is_open_and_filled_in_one_frame():
@@ -168,13 +171,9 @@ def test_fundings_have_a_channel_of_their_own_too():
         frame("user", {}),
         frame("user", {"fills": [FILL], "funding": FUNDING}),
         frame("user", {"fills": None}),
-        frame("user", {"funding": {key: value for key, value in FUNDING.items() if key != "time"}}),
         frame("user", None),
         frame("userFills", {"user": USER}),
         frame("userFills", {"fills": []}),
-        frame("userFills", {"user": USER, "fills": [FILL | {"side": "C"}]}),
-        frame("userFills", {"user": USER, "fills": [FILL | {"oid": -1}]}),
-        frame("userFills", {"user": USER, "fills": [FILL | {"time": 1790000000123000}]}),
         frame("orderUpdates", {"order": {}}),
         frame("orderUpdates", [update("open", limitPx="-1")]),
         frame("orderUpdates", [update("open", sz="-1")]),
@@ -182,10 +181,59 @@ def test_fundings_have_a_channel_of_their_own_too():
         b'{"channel":"userFills","data":{"user":"\xff\xfe","fills":[]}}',
         b'{"channel":"userFills","data":' + b"[" * 100_000,
         b'{"channel":"user","data":{"\xff":1}}',
-        b'{"channel":"user","data":{"fills":[' + json.dumps(FILL).encode().replace(b"0xab", b"0x\xff") + b"]}}",
+        b'{"channel":"user","data":{"fills":[' + json.dumps(FILL).encode() + b"},]}}",
     ],
 )
 def test_damage_is_refused_by_name(said):
     with pytest.raises(VenueMisspoke) as refused:
         decode(said, NOW_NS)
     assert len(str(refused.value)) < 700
+
+
+OUTCOME = FILL | {"coin": "#10", "px": "0.0", "dir": "Settlement"}
+
+
+@pytest.mark.parametrize(
+    ("row", "hints"),
+    [
+        (FILL | {"side": "C"}, ("ETH", FILL["time"])),
+        (FILL | {"oid": -1}, ("ETH", FILL["time"])),
+        (FILL | {"time": 1790000000123000}, ("ETH", 0)),
+        ({key: value for key, value in FILL.items() if key != "coin"}, ("", FILL["time"])),
+        (FILL | {"coin": 5, "time": "soon"}, ("", 0)),
+        ([], ("", 0)),
+        (None, ("", 0)),
+    ],
+)
+@pytest.mark.parametrize("channel", ["userFills", "user"])
+def test_a_row_that_makes_no_sense_is_named_and_hides_no_other(channel, row, hints):
+    said = {"fills": [FILL, row, BUILT]} | ({"user": USER} if channel == "userFills" else {})
+    heard = decode(frame(channel, said), NOW_NS)
+    assert [fill.tid for fill in heard.fills] == [FILL["tid"], BUILT["tid"]]
+    assert [(one.coin, one.time_ms) for one in heard.unread] == [hints]
+
+
+def test_a_row_of_bytes_that_are_no_text_hides_no_other():
+    rows = [json.dumps(row).encode() for row in (FILL, FILL, BUILT)]
+    rows[1] = rows[1].replace(b"0xab", b"0x\xff")
+    heard = decode(b'{"channel":"user","data":{"fills":[' + b",".join(rows) + b"]}}", NOW_NS)
+    assert (len(heard.fills), len(heard.unread)) == (2, 1)
+
+
+def test_the_fill_of_an_outcome_that_was_settled_at_nothing_is_a_fill_of_no_perpetual():
+    heard = fills(OUTCOME)
+    assert (is_spot(heard.fills[0].coin), heard.unread) == (True, ())
+
+
+def test_funding_has_one_id_an_hour_however_its_stamps_differ():
+    hour_ms = 1789999200000
+    rows = [FUNDING | {"time": hour_ms + late_ms} for late_ms in (-3, 15, 134, 3_600_020)]
+    told = decode(frame("userFundings", {"user": USER, "fundings": rows}), NOW_NS).fundings
+    ids = [row.id for row in told]
+    assert ids[0] == ids[1] == ids[2] != ids[3]
+    assert (
+        decode(frame("userFundings", {"user": USER, "fundings": [FUNDING | {"coin": "BTC"}]}), NOW_NS).fundings[0].id
+        not in ids
+    )
+    bad = decode(frame("user", {"funding": {key: value for key, value in FUNDING.items() if key != "time"}}), NOW_NS)
+    assert (bad.fundings, len(bad.unread)) == ((), 1)

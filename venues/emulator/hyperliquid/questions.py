@@ -64,6 +64,7 @@ class Questions:
             "predictedFundings": self._predicted,
             "clearinghouseState": self._state,
             "spotClearinghouseState": self._spot_state,
+            "userAbstraction": lambda *_: "disabled",  # each pocket by itself
             "activeAssetData": self._asset_data,
             "openOrders": self._open_orders,
             "frontendOpenOrders": self._open_orders,
