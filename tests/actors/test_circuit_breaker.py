@@ -5,7 +5,16 @@ from decimal import Decimal
 import pytest
 
 from actors.circuit_breaker import CircuitBreaker
-from actors.messages import BalanceChanged, BreakerChanged, Command, Mark, Order, PositionChanged, TradingState
+from actors.messages import (
+    BalanceChanged,
+    BreakerChanged,
+    CapitalChanged,
+    Command,
+    Mark,
+    Order,
+    PositionChanged,
+    TradingState,
+)
 from config.load import load_profile
 from config.universe import load_universe
 from risk.intent import Trading
@@ -206,3 +215,15 @@ def test_whoever_starts_is_told():
     said = bench.mind.hear(ChildStarted("gate.perps", "perps", 1, T0 + 9 * S))
     assert state(said) == [("", HALTED, "operator")]
     assert [s.engine for s in said if isinstance(s, BreakerChanged)] == ["perps"]
+
+
+@pytest.mark.parametrize("usd", [-3_000, 3_000])
+def test_money_that_came_or_went_is_neither_loss_nor_profit(usd):
+    """A withdrawal halted an engine for its daily loss; a deposit hid what was lost."""
+    bench = Bench().ready()
+    said = bench.mind.hear(CapitalChanged("perps", usd * MINOR_PER_USD, "withdraw", T0 + 4 * S))
+    bench.funded(10_000 + usd)
+    assert not [one for one in (*said, *bench.tick(5)) if isinstance(one, TradingState)]
+    assert bench.mind.accounts["perps"].breaker.loss_minor == 0
+    bench.mark(100_000.0 - 600)
+    assert any(one.state is HALTED for _ in range(5) for one in bench.tick() if isinstance(one, TradingState))

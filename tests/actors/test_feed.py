@@ -1,9 +1,19 @@
 """The feed's verdicts on books and on the age of streams."""
 
-from actors.feed import FeedMind, Stream
-from actors.messages import BookRefused, StreamState
+import asyncio
+from collections.abc import AsyncIterator
+from itertools import count
+
+import pytest
+
+from actors.feed import Feed, FeedMind, History, Stream
+from actors.messages import BarHistory, BookRefused, StreamState
+from supervisor.child import ChildSpec
 from supervisor.clock import NS_PER_S
-from venues.market import Book, Level, Side, Trade
+from supervisor.messages import ChildStarted
+from tests.fakes import EPOCH_NS, notebook, play, tree
+from venues.market import Bar, Book, Level, Side, Trade
+from venues.venue import VenueMisspoke, VenueUnreachable
 
 BID, ASK = Level(99.0, 1.0), Level(101.0, 2.0)
 
@@ -77,3 +87,52 @@ def test_a_stream_that_the_venue_may_not_hear_in_full_is_stale_whatever_its_age(
     assert [(one.symbol, one.fresh) for one in feed.check_ages(NS_PER_S, deaf=("BTC",))] == [("BTC", False)]
     assert list(feed.check_ages(NS_PER_S, deaf=("BTC",))) == []
     assert [(one.symbol, one.fresh) for one in feed.check_ages(NS_PER_S)] == [("BTC", True)]
+
+
+class Sulking:
+    """A venue that does not give the histories of some symbols for a while, and a market that never ends."""
+
+    def __init__(self, sulks: dict[str, int], error: Exception) -> None:
+        self.sulks, self.error = sulks, error
+        self.asked: list[str] = []
+
+    async def history(self, symbol: str, interval_ns: int, bars: int) -> tuple[Bar, ...]:
+        self.asked.append(symbol)
+        if self.sulks.get(symbol, 0):
+            self.sulks[symbol] -= 1
+            raise self.error
+        return (Bar(symbol, 0, interval_ns, 1.0, 1.0, 1.0, 1.0, 1),)
+
+    async def market(self) -> AsyncIterator[list[Book]]:
+        for second in count(1):
+            now_ns = EPOCH_NS + second * NS_PER_S
+            yield [Book(symbol, now_ns, now_ns, (BID,), (ASK,)) for symbol in ("BTC", "ETH")]
+            await asyncio.sleep(1.0)
+
+
+@pytest.mark.parametrize("error", [VenueUnreachable("no route"), VenueMisspoke("what?")])
+def test_a_history_that_does_not_come_is_asked_for_again_while_books_are_carried(error: Exception) -> None:
+    """Five failures in half a minute were five crashes, and those a halt."""
+    venue, pages = Sulking({"BTC": 3}, error), []
+    streams = {"BTC": Stream(), "ETH": Stream()}
+    spec = ChildSpec(
+        name="feed",
+        engine="perps",
+        start=lambda: Feed(FeedMind("perps", streams, 5_000), venue, History(60 * NS_PER_S, 5)),
+        hears=Feed.hears,
+        says=Feed.says,
+    )
+    listener = notebook("listener", pages, *Feed.says)
+
+    async def main(house, task):
+        await house.clock.sleep(3.5)
+        assert [one.symbol for one in pages if isinstance(one, BarHistory)] == ["ETH"]
+        assert {one.symbol for one in pages if isinstance(one, Book)} == {"BTC", "ETH"}, "what is held has a stop"
+        fresh = {one.symbol: one.fresh for one in pages if isinstance(one, StreamState)}
+        assert fresh["ETH"] and not fresh.get("BTC"), "nobody enters what has no history"
+        await house.clock.sleep(30.0)
+
+    play(tree(listener, spec), main, (ChildStarted,))
+    assert [one.symbol for one in pages if isinstance(one, BarHistory)] == ["ETH", "BTC"]
+    assert venue.asked == ["BTC", "ETH", "BTC", "BTC", "BTC"]
+    assert [one.symbol for one in pages if isinstance(one, StreamState) and one.fresh] == ["ETH", "BTC"]

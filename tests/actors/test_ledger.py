@@ -15,6 +15,7 @@ from actors.messages import (
     BalanceChanged,
     BreakerChanged,
     CancelSent,
+    CapitalChanged,
     Drift,
     EntryTaken,
     Journaled,
@@ -38,7 +39,7 @@ from supervisor.mailbox import Hears
 from supervisor.messages import ChildCrashed, ChildStarted, DeadLetter
 from tests.fakes import Scripted, notebook, play, rest, say, tree
 from tests.risk.given import BTC, SOL, fill, request
-from venues.market import Accepted, Cancelled, CancelRefused, FundingPaid, Rejected, Side
+from venues.market import Accepted, Cancelled, CancelRefused, FundingPaid, MoneyMoved, Rejected, Side
 
 RUN = RunStarted(
     number=1,
@@ -220,6 +221,30 @@ def test_the_opening_deposit_is_booked_once_however_much_happened_since(monkeypa
     books.fold(books.post(Deposit("perps", "opening", 100 * USD, 1)))
     monkeypatch.setattr(books.seen.setdefault("perps", type("Forgetful", (), {})()), "knows", lambda *_: False, False)
     assert books.post(Deposit("perps", "opening", 100 * USD, 10**18)) is None
+
+
+def test_an_account_that_opened_with_nothing_did_so_for_good():
+    """Its first deposit was asked for as the opening balance of the next start, and was none."""
+    told = Told()
+    told.tell(Deposit("perps", "opening", 0, 4))
+    assert told.mind.opened_ns == {"perps": 4}
+    assert told.mind.hear(Deposit("perps", "opening", 100 * USD, 99)) == ([], [])
+    assert told.mind.hear(Deposit("perps", "another", 0, 99)) == ([], [])
+    told.mind.books.check()
+
+
+def test_money_that_came_or_went_is_booked_once_and_baselines_hear_of_it_before_the_balance():
+    told = Told()
+    told.tell(Deposit("perps", "opening", 100 * USD, 4))
+    moved = MoneyMoved("perps", "withdraw-7-0x1", -30 * USD, "withdraw", 7)
+    said = told.tell(moved)
+    assert said[0] == CapitalChanged("perps", -30 * USD, "withdraw", 7)
+    assert [one.cash_minor for one in said[1:]] == [70 * USD]
+    assert told.mind.hear(moved) == ([], [])
+    again = told.restarted()
+    assert again.hear(moved) == ([], []), "nor after a restart"
+    assert again.hear(Deposit("perps", "opening", 70 * USD, 99)) == ([], []), "nor is what is there now an opening"
+    assert (again.books.money("perps").capital_minor, again.opened_ns) == (70 * USD, {"perps": 4})
 
 
 def test_a_drift_is_booked_as_a_fill_of_nobody():

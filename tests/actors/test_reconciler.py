@@ -5,7 +5,16 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from actors.messages import BalanceChanged, Drift, OrderChanged, PositionChanged, Reconciled, Restated, Unanswered
+from actors.messages import (
+    BalanceChanged,
+    CashDrift,
+    Drift,
+    OrderChanged,
+    PositionChanged,
+    Reconciled,
+    Restated,
+    Unanswered,
+)
 from actors.reconciler import GRACE_S, LOOK_S, LOOKS_MAX, MUTE_NS, Reconciler, ReconcilerMind, Told
 from risk.intent import Cancel
 from risk.order import OrderState
@@ -16,7 +25,7 @@ from supervisor.messages import ChildStarted
 from tests.fakes import EPOCH_NS, Scripted, notebook, play, rest, say, tree
 from tests.risk.given import BTC, fill
 from venues.market import Accepted, Cancelled, Fill, OpenOrder, Rejected, Side, TimeInForce, VenuePosition
-from venues.venue import VenueUnreachable
+from venues.venue import FillsUnread, VenueUnreachable
 
 FENCE_NS = EPOCH_NS + 15 * NS_PER_S
 
@@ -32,6 +41,8 @@ class ScriptedVenue:
         self.down = set()
         self.asked = []
         self.before_answer = None
+        self.unread = ""
+        self.cash_minor, self.cash_ns = None, 0
 
     async def _answer(self, question, answer):
         self.asked.append(question)
@@ -48,7 +59,10 @@ class ScriptedVenue:
         return await self._answer("positions", tuple(self.held))
 
     async def fills(self, since_ns):
-        return await self._answer("fills", [one for one in self.filled if one.at_ns >= since_ns])
+        fills = await self._answer("fills", [one for one in self.filled if one.at_ns >= since_ns])
+        if self.unread:
+            raise FillsUnread(self.unread, fills)
+        return fills
 
     async def find(self, symbol, order_id):
         return await self._answer("find", self.known.get(order_id))
@@ -100,9 +114,8 @@ def reconcile(venue, script, told=None, *, restate=(RESTATED,)):
         hears=Reconciler.hears,
         says=Reconciler.says,
     )
-    ledger = ChildSpec(
-        name="ledger", start=lambda: Scripted(rest), says=(Restated, OrderChanged, PositionChanged, BalanceChanged, Fill)
-    )
+    says = (Restated, OrderChanged, PositionChanged, BalanceChanged, Fill)
+    ledger = ChildSpec(name="ledger", start=lambda: Scripted(rest), says=says)
     account = ChildSpec(
         name="account", engine="perps", start=lambda: Scripted(rest), says=(Fill,), hears=(Hears(Fill),)
     )
@@ -476,3 +489,31 @@ def test_a_crossing_exit_that_is_refused_makes_it_look_whether_there_is_anything
         assert venue.asked.count("positions") == looks
 
     reconcile(venue, script)
+
+
+def test_fills_that_make_no_sense_shut_entries_and_nothing_else():
+    """One row of a settled outcome token ended every look: no doubt was settled, no drift seen, for good."""
+    venue = ScriptedVenue()
+    venue.unread, venue.filled = "1 fills can't be read", [booked()]
+    venue.known["o1"] = Cancelled("perps", "o1", "BTC", 0, "asked", EPOCH_NS)
+
+    async def script(house):
+        await house.clock.sleep(GRACE_S * (LOOKS_MAX + 1))
+        venue.unread = ""
+        await house.clock.sleep(LOOK_S * 3)
+
+    pages = reconcile(venue, script, restate=(order(), RESTATED))
+    assert [one.id for one in pages if isinstance(one, Fill)] == ["f1"]
+    assert any(isinstance(one, Cancelled) for one in pages), "what became of the order is asked all the same"
+    assert verdicts(pages)[0] == (False, "1 fills can't be read")
+    assert verdicts(pages)[-1] == (True, "")
+
+
+def test_cash_that_differs_for_minutes_is_said_once_and_shuts_nothing():
+    venue = ScriptedVenue()
+    venue.cash_minor = 90_000_000
+    balance = BalanceChanged("perps", 100_000_000, 0, 0, 0, 0, EPOCH_NS)
+    pages = reconcile(venue, after(900.0), restate=(balance, RESTATED))
+    (drift,) = [one for one in pages if isinstance(one, CashDrift)]
+    assert (drift.venue_minor, drift.ledger_minor) == (90_000_000, 100_000_000)
+    assert verdicts(pages) == [(True, "")]

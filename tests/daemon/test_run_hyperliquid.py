@@ -95,6 +95,23 @@ def test_venue_ledger_and_memory_agree_after_a_bad_minute(tmp_path, monkeypatch,
     assert counted["faults"]["lost_before"] and counted["faults"]["inner_error"]
 
 
+def test_the_opening_balance_is_booked_once_and_later_money_as_what_it_is(tmp_path, monkeypatch, key):
+    """A deposit between two runs was in no book, or was the opening balance of the second."""
+    data, usd = tmp_path / "data", 1_000_000
+    with running(SYMBOLS, speed=SPEED, seed=5) as venue:
+        config = configured(tmp_path, venue, more="")
+        assert traded(venue, config, data, monkeypatch, seconds=5) == 0
+        first = recover_from(data / JOURNAL_NAME)
+        venue.deposit(50)
+        assert traded(venue, config, data, monkeypatch, seconds=75) == 0
+    mind = recover_from(data / JOURNAL_NAME)
+    assert first.books.money("perps").capital_minor == 200_000 * usd
+    assert mind.books.money("perps").capital_minor == mind.books.money("perps").cash_minor == 200_050 * usd
+    assert mind.opened_ns == first.opened_ns
+    assert [(row["kind"], row["amount_minor"]) for row in log_of(data, "money_moved")] == [("deposit", 50 * usd)]
+    assert not log_of(data, "cash_drift")
+
+
 def test_shadow_hears_the_venue_and_sends_it_nothing(tmp_path, monkeypatch):
     data = tmp_path / "data"
     with running(SYMBOLS, speed=SPEED, seed=5) as venue:

@@ -296,7 +296,8 @@ class AccountFeed:
         """Rows that make no sense: a person is told of each, once, but not of those from before the ledger."""
         for row in rows:
             old = 0 < row.time_ms * NS_PER_MS < self.floor_ns
-            if not old and self._first(f"unread {row.text}"):
+            name = f"{row.coin} {row.time_ms}" if row.coin and row.time_ms else row.text
+            if not old and self._first(f"unread {name}"):
                 self.tell(f"{row.coin or 'a coin without a name'}: {row.text}")
 
     def _first(self, name: str) -> bool:

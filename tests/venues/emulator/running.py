@@ -6,6 +6,7 @@ import threading
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any
 
 from daemon.emulate import Where, address_of, asked, emulator_of, throw_away_key
@@ -47,6 +48,17 @@ class Running:
     def fault(self, **told: Any) -> None:
         """Let a fault fire at the next opportunity."""
         self.post("/emulator/fault", told)
+
+    def deposit(self, usd: int, address: str = ADDRESS) -> None:
+        """Let money arrive in an account's own dex."""
+        assert self.loop is not None
+        emulator = self.emulator
+        assert emulator is not None
+
+        def arrive() -> None:
+            emulator.doors.exchange.deposit(address, Decimal(usd), emulator.time.now_ns())  # type: ignore[attr-defined]
+
+        self.loop.call_soon_threadsafe(arrive)
 
     def truth(self, address: str = ADDRESS) -> Any:
         """What is so of an account."""
