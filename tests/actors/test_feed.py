@@ -103,6 +103,9 @@ class Sulking:
             raise self.error
         return (Bar(symbol, 0, interval_ns, 1.0, 1.0, 1.0, 1.0, 1),)
 
+    def deaf(self) -> tuple[str, ...]:
+        return ()
+
     async def market(self) -> AsyncIterator[list[Book]]:
         for second in count(1):
             now_ns = EPOCH_NS + second * NS_PER_S
