@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from msgspec.structs import replace
 
 from actors.messages import (
+    Blackouts,
     BreakerChanged,
     EntryTaken,
     MacroWindow,
@@ -32,6 +33,7 @@ class Gate:
         Hears(TradingState),
         Hears(Reconciled),
         Hears(StreamState),
+        Hears(Blackouts),
         Hears(MacroWindow),
         Hears(PositionChanged),
         Hears(OrderChanged),
@@ -59,6 +61,7 @@ class Gate:
             TradingState: lambda m: self.state.trading.__setitem__(m.engine, m.state),
             Reconciled: self._reconciled,
             MacroWindow: lambda m: self._set(macro_shut=m.shut, macro_event=m.event),
+            Blackouts: lambda m: self._set(blackouts=m.symbols),
             SectorCounts: lambda m: self._set(sector_members=m.members),
         }
 

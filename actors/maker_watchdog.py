@@ -8,7 +8,17 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from actors.messages import SHUTDOWN, Command, MacroWindow, Mark, Order, OrderChanged, StreamState, TradingState
+from actors.messages import (
+    SHUTDOWN,
+    Blackouts,
+    Command,
+    MacroWindow,
+    Mark,
+    Order,
+    OrderChanged,
+    StreamState,
+    TradingState,
+)
 from actors.urgency import limit_ticks
 from config.profile import Profile, Route
 from risk.intent import Cancel, Purpose, Reprice, Trading
@@ -96,6 +106,7 @@ class MakerWatchdog:
     hears: ClassVar[tuple[Hears, ...]] = (
         Hears(OrderChanged),
         Hears(MacroWindow),
+        Hears(Blackouts),
         Hears(TradingState),
         Hears(StreamState),
         Hears(Command, Overflow.BLOCK),
@@ -113,6 +124,7 @@ class MakerWatchdog:
         self.stale: dict[str, bool] = {}
         self.chains: dict[str, Chain] = {}  # by intent
         self.macro_shut = False
+        self.blackouts: dict[str, str] = {}  # by symbol
         self.trading: dict[str, Trading] = {}  # by engine, empty: all
         self.stopping = False  # the process is: nothing may rest any more, exits included
 
@@ -131,6 +143,10 @@ class MakerWatchdog:
         elif type(message) is MacroWindow:
             self.macro_shut = message.shut
             return self._entries_shut(message.at_ns)
+        elif type(message) is Blackouts:
+            self.blackouts = message.symbols
+            self.now_ns = max(self.now_ns, message.at_ns)
+            return self._look() if self.blackouts else ()
         elif type(message) is TradingState:
             self.trading[message.engine] = message.state
             self.stopping |= message.by == SHUTDOWN
@@ -190,7 +206,7 @@ class MakerWatchdog:
     def _judge(self, chain: Chain, order: OrderChanged) -> Said:
         if self.stopping:
             return self._cancel(chain, order, "stop")
-        if order.entry and (shut := self._shut()):
+        if order.entry and (shut := self._shut() or self._blackout(order.symbol)):
             return self._cancel(chain, order, shut)
         route = self._route(order.symbol)
         over = self.now_ns - chain.since_ns >= route.lifetime_s * NS_PER_S
@@ -206,6 +222,9 @@ class MakerWatchdog:
         if Trading.REDUCING in strictest:
             return "reducing"
         return "macro_window" if self.macro_shut else ""
+
+    def _blackout(self, symbol: str) -> str:
+        return "blackout" if symbol in self.blackouts else ""
 
     def _behind(self, chain: Chain, order: OrderChanged, route: Route) -> bool:
         """Whether somebody bids more (offers less) than we do, by enough and not just after the last move."""

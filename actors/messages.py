@@ -185,6 +185,25 @@ class MacroWindow(Struct, frozen=True):
     at_ns: int
 
 
+class Blackouts(Struct, frozen=True):
+    """Symbols that may not be entered because a company reports, or because nobody knows whether it does."""
+
+    symbols: dict[str, str]  # symbol -> why
+    at_ns: int
+
+
+class CalendarState(Struct, frozen=True):
+    """How a source of the calendar is; said when it changes. What it said before holds on for a day."""
+
+    source: str
+    kind: str  # releases, reports
+    ok: bool
+    reason: str  # why not
+    events: int  # that it knows
+    until_ns: int  # it knows all before; 0: it only adds to others
+    at_ns: int
+
+
 class SectorCounts(Struct, frozen=True):
     """How many positions and entries under way each sector holds, over all engines."""
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from actors.messages import (
     SHUTDOWN,
     BarHistory,
+    Blackouts,
     BookRefused,
     Command,
     HeldOutside,
@@ -70,6 +71,7 @@ class Signal:
         Hears(StreamState),
         Hears(TradingState),
         Hears(MacroWindow),
+        Hears(Blackouts),
         Hears(Reconciled),
         Hears(Command, Overflow.BLOCK),
         Hears(Tick),
@@ -116,6 +118,7 @@ class Signal:
             TradingState: self._trading,
             Tick: self._tick,
             MacroWindow: self._change,
+            Blackouts: self._change,
             Reconciled: self._change,
         }
 
@@ -235,7 +238,7 @@ class Signal:
             backoff.refused(refused.rule, refused.at_ns, self.changes)
         return ()
 
-    def _change(self, _: MacroWindow | Reconciled) -> Said:
+    def _change(self, _: MacroWindow | Blackouts | Reconciled) -> Said:
         self.changes += 1
         return ()
 

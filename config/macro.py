@@ -60,17 +60,17 @@ def load_macro_calendar() -> MacroCalendar:
     events = [_event(release, day) for year in covered for release in year.release for day in release.dates]
     return MacroCalendar(
         events=tuple(sorted(events, key=lambda event: (event.at_ns, event.name))),
-        first_ns=_instant_ns(covered[0].first, time()),
-        last_ns=_instant_ns(covered[-1].last + timedelta(days=1), time()),
+        first_ns=instant_ns(covered[0].first, time()),
+        last_ns=instant_ns(covered[-1].last + timedelta(days=1), time()),
     )
 
 
 def _event(release: _Release, day: date) -> MacroEvent:
-    at_ns = _instant_ns(day, release.time_et)
+    at_ns = instant_ns(day, release.time_et)
     return MacroEvent(name=release.name, at_ns=at_ns, provenance=release.provenance, source=release.source)
 
 
-def _instant_ns(day: date, clock: time) -> int:
+def instant_ns(day: date, clock: time) -> int:
     """An Eastern date and time as nanoseconds since 1970, exactly."""
     since = datetime.combine(day, clock, ZONE) - datetime(1970, 1, 1, tzinfo=UTC)
     return (since.days * 86_400 + since.seconds) * NS_PER_S

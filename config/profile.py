@@ -120,7 +120,9 @@ class MacroLimits(Declared):
     """How near a scheduled release entries freeze, and what an unknown calendar means."""
 
     window_minutes: PositiveInt = 15  # before and after
-    when_degraded: Literal["trade", "shut"] = "trade"  # the calendar does not cover the day, or is stale
+    when_degraded: Literal["trade", "shut"] = "shut"  # the calendar does not cover the day, or is stale
+    earnings_before_minutes: PositiveInt = 90  # before a company may report; over the time stop
+    earnings_after_minutes: Annotated[int, Field(ge=0)] = 15  # after the first session that knows the report has opened
 
 
 class Simulated(Declared):

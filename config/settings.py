@@ -79,6 +79,7 @@ class Settings(BaseSettings):
     alpaca_live_secret: SecretStr | None = None
     fmp_key: SecretStr | None = None  # Financial Modeling Prep, the paid macro calendar
     fred_key: SecretStr | None = None  # Federal Reserve Bank of St. Louis, dates of releases
+    earnings_file: Path | None = None  # companies and the days on which they report, written down by the operator
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("settings hold secrets and are never pickled")

@@ -5,6 +5,7 @@ leverage from the venue at start; synthetic, shadow and replay take them from he
 """
 
 import tomllib
+from collections.abc import Iterable
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -85,6 +86,17 @@ def category_of(symbol: str) -> str:
     return known_categories().get(name, "stock") if builder else "alt"
 
 
+def companies(symbols: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    """Whose results move which of some (engine, symbol): by ticker, the names that venues give its stock."""
+    found: dict[str, tuple[str, ...]] = {}
+    for engine, symbol in symbols:
+        facts = load_universe(engine).get(symbol)
+        if (facts.category if facts else category_of(symbol)) == "stock":
+            ticker = symbol.rpartition(":")[2]
+            found[ticker] = (*found.get(ticker, ()), symbol)
+    return found
+
+
 def _rows(asset_class: str, table: dict[str, Any]) -> list[dict[str, Any]]:
     """The rows of one asset class: what the class says of all, then what the sector says, then what the symbol says."""
     shared = table["class"][asset_class] | {"asset_class": asset_class}
@@ -92,7 +104,7 @@ def _rows(asset_class: str, table: dict[str, Any]) -> list[dict[str, Any]]:
     for sector, said in table.get("sector", {}).items():
         for symbol, price in said["prices_usd"].items():
             own = {"symbol": symbol, "sector": sector, "price_usd": price}
-            rows.append(shared | {"volatility_annual": said["volatility_annual"]} | own)
+            rows.append(shared | {name: value for name, value in said.items() if name != "prices_usd"} | own)
     return [_priced(row) for row in rows]
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from actors.messages import (
     BalanceChanged,
+    Blackouts,
+    CalendarState,
     CashDrift,
     Drift,
     HeldOutside,
@@ -235,6 +237,8 @@ _TELL_ALL: dict[type, tuple[str, Callable[[Any], str]]] = {
     MoneyMoved: ("money", lambda m: f"{m.kind} {m.amount_minor / MINOR_PER_USD:+.2f} USD"),
     CashDrift: ("cash_drift", lambda m: f"the venue has {_usd(m.venue_minor)} USD, the books {_usd(m.ledger_minor)}"),
     Reconciled: ("reconciled", lambda m: "venue and ledger agree" if m.ok else m.reason),
+    Blackouts: ("blackout", lambda m: ", ".join(m.symbols) or "none"),
+    CalendarState: ("calendar", lambda m: f"{m.source} {m.kind}: {f'{m.events} known' if m.ok else m.reason}"),
     MacroWindow: ("macro", lambda m: f"{'shut' if m.shut else 'open'} {m.event}".strip()),
     ChildCrashed: ("crashed", lambda m: f"{m.child}: {m.error}"),
 }

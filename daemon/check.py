@@ -1,10 +1,16 @@
 """`obid check`: what would run, line by line, and nothing is started, made or asked of a venue."""
 
+from datetime import UTC, datetime
+
+from config.macro import load_macro_calendar
 from config.profile import Profile, RiskLimits
-from daemon.configured import configure
+from daemon.calendars import companies_of
+from daemon.configured import Configured, configure
 from daemon.lock import LOCK_NAME
+from daemon.modes import REAL
 from daemon.options import Mode, RunOptions
 from daemon.scenarios import refuse_unknown
+from supervisor.clock import NS_PER_S
 
 DATA = {
     Mode.LIVE: "the real venue's market",
@@ -34,11 +40,26 @@ def lines_of(options: RunOptions) -> list[str]:
         f"configuration file: {options.config or 'none, the packaged values hold'}",
         f"log level: {configured.settings.log_level}",
     ]
+    lines += calendar_lines(configured) if options.mode in REAL else []
     for profile in configured.profiles.values():
         if profile.in_shadow:
             lines.append(f"{profile.engine}: orders go to: {ORDERS[Mode.SHADOW]}")
         lines += [f"{profile.engine}: {line}" for line in profile_lines(profile)]
     return [*lines, "ok: this would run"]
+
+
+def calendar_lines(configured: Configured) -> list[str]:
+    """Where releases and reports are known from."""
+    settings, table = configured.settings, load_macro_calendar()
+    until = f"{datetime.fromtimestamp(table.last_ns // NS_PER_S, UTC):%Y-%m-%d}"
+    asked = [name for name, key in (("FRED", settings.fred_key), ("FMP", settings.fmp_key)) if key is not None]
+    reports = [name for name in asked if name == "FMP"]
+    reports += [str(settings.earnings_file)] if settings.earnings_file is not None else []
+    companies = companies_of(configured.profiles)
+    return [
+        f"releases: the checked-in table, which ends on {until}" + "".join(f", and {name}" for name in asked),
+        f"reports of {len(companies)} companies: {' and '.join(reports) or 'nobody is asked'}",
+    ]
 
 
 def profile_lines(profile: Profile) -> list[str]:
@@ -60,6 +81,9 @@ def profile_lines(profile: Profile) -> list[str]:
             f"taker {profile.fees[name].taker_bps:g} bps"
             for name, route in profile.routes.items()
         ),
+        f"entries shut {profile.macro.window_minutes} min around a release, from "
+        f"{profile.macro.earnings_before_minutes} min before a company may report; where no calendar reaches: "
+        f"{profile.macro.when_degraded}",
         f"market data is stale after {profile.feed.stale_ms} ms",
         f"simulated account: {simulated.cash_usd} USD, {simulated.latency_ms:g} ms away",
     ]

@@ -9,6 +9,7 @@ from config.load import daemon_tables, load_profile, split_symbols
 from config.profile import EngineName, Profile
 from config.settings import SECRETS, Settings, load_settings
 from config.shadow import split_shadow
+from daemon.calendars import written_down
 from daemon.options import Mode, RunOptions
 from daemon.redact import SECRET_LENGTH_MIN
 
@@ -34,6 +35,7 @@ def configure(options: RunOptions) -> Configured:
     settings = load_settings(
         {"mode": options.mode.value, "data_dir": options.data_dir}, tables=daemon_tables(files), engines=engines
     )
+    written_down(settings)  # refused now, before anything is opened
     split = split_symbols(engines, options.symbols)
     live = options.mode.value == "live"
     profiles = {

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from actors import messages as m
 from actors.account import Account
 from actors.bars import Bars
+from actors.calendar_feed import CalendarFeed, CalendarSource
 from actors.circuit_breaker import CircuitBreaker
 from actors.control import Control, Door
 from actors.executor import Executor, ExecutorMind
@@ -24,7 +25,7 @@ from actors.feed import Feed, FeedMind, History, Stream
 from actors.gate import Gate
 from actors.given_bars import BarFeed, BarSource, GivenBars
 from actors.ledger import Ledger, LedgerMind
-from actors.macro_calendar import MacroCalendar
+from actors.macro_calendar import MacroCalendar, Readings
 from actors.maker_watchdog import MakerWatchdog
 from actors.obi_pump import ObiPump
 from actors.reconciler import Reconciler, ReconcilerMind, Told
@@ -45,7 +46,7 @@ from supervisor.draws import identity
 from supervisor.journal import JournalDamaged, JournalUnwritable
 from supervisor.mailbox import Hears, latest
 from supervisor.messages import ChildCrashed, ChildStarted, DeadLetter, GaveUp, Tick
-from venues.market import Bar, Book, Fill, FundingPaid, Instrument, MoneyMoved, Trade
+from venues.market import Bar, Book, CalendarRead, Fill, FundingPaid, Instrument, MoneyMoved, Trade
 from venues.venue import Venue
 
 RESTARTS_MAX = 4
@@ -58,7 +59,7 @@ HISTORY_S = 150.0
 28 coins take most of Hyperliquid's, so after a restart they take two."""
 
 DAY_NS = 86_400 * NS_PER_S
-FROM_OUTSIDE = (Tick, ChildStarted, ChildCrashed, DeadLetter, GaveUp, m.Command, m.TradingState)
+FROM_OUTSIDE = (Tick, ChildStarted, ChildCrashed, DeadLetter, GaveUp, CalendarRead, m.Command, m.TradingState)
 """What comes from the supervisor, from timers and from the end of a run."""
 
 DECISIONS: tuple[type, ...] = (
@@ -79,6 +80,7 @@ DECISIONS: tuple[type, ...] = (
     m.BalanceChanged,
     m.TradingState,
     m.MacroWindow,
+    m.Blackouts,
     m.Drift,
     m.HeldOutside,
     m.Reconciled,
@@ -88,6 +90,7 @@ DECISIONS: tuple[type, ...] = (
 
 TOLD: tuple[type, ...] = (
     *DECISIONS,
+    m.CalendarState,
     m.BookRefused,
     m.StreamState,
     m.StreamEnded,
@@ -128,6 +131,9 @@ class Parts:
     door: Door
     calendar: SessionCalendar
     macro: MacroTable
+    calendars: Sequence[CalendarSource] = ()  # asked beside the table
+    reports: Sequence[CalendarRead] = ()  # known without asking
+    companies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # whose reports matter: their symbols
     record_market: bool = False
 
 
@@ -148,11 +154,20 @@ def shared(parts: Parts) -> tuple[ChildSpec, ...]:
     sectors = {one.symbol: one.sector for one in every}
     limits = {engine: profile.risk for engine, profile in profiles.items()}
     strictest = min((profile.macro for profile in profiles.values()), key=lambda macro: macro.when_degraded == "trade")
+    readings: Readings = {(read.source, read.kind): read for read in parts.reports}  # outlive the mind
     return (
         recorder(parts),
         child("ledger", Ledger, lambda: Ledger(parts.journal, partial(LedgerMind, dust), parts.deposits)),
         child("circuit_breaker", CircuitBreaker, lambda: MindBody(CircuitBreaker(limits, instruments))),
-        child("macro_calendar", MacroCalendar, lambda: MindBody(MacroCalendar(parts.macro, strictest))),
+        child(
+            "macro_calendar",
+            MacroCalendar,
+            lambda: MindBody(MacroCalendar(parts.macro, strictest, parts.companies, readings)),
+        ),
+        *(
+            child(f"calendar_of_{source.name}_{source.kind}", CalendarFeed, partial(CalendarFeed, source))
+            for source in parts.calendars
+        ),
         child("sector_guard", SectorGuard, lambda: MindBody(SectorGuard(sectors, dust))),
         child("control", Control, lambda: Control(parts.door)),
     )

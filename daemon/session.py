@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from importlib.metadata import version
-from typing import Protocol, TextIO, runtime_checkable
+from typing import Any, Protocol, TextIO, runtime_checkable
 
 from actors.feed import Stream
 from actors.ledger import LedgerMind, written
@@ -13,7 +13,7 @@ from actors.messages import Mark, RunStarted, SectorCounts
 from config.errors import ConfigError
 from config.macro import load_macro_calendar
 from config.profile import EngineName, Profile
-from daemon import ending, graph, modes
+from daemon import calendars, ending, graph, modes
 from daemon.board import Board
 from daemon.configured import Configured
 from daemon.control_socket import ControlSocket
@@ -145,6 +145,7 @@ class Session:
             door=WaitingDoor() if clock.virtual else SocketDoor(socket, operator),
             calendar=modes.session_calendar(),
             macro=load_macro_calendar(),
+            **self._calendars(clock),
         )
         house = House(graph.build(parts), clock, self.options.seed, graph.FROM_OUTSIDE)
         program = Program(house)
@@ -247,6 +248,17 @@ class Session:
                 bar_sources=modes.bar_sources(profile, clock),
             )
             for engine, profile in self.profiles.items()
+        }
+
+    def _calendars(self, clock: Clock) -> dict[str, Any]:
+        """What is known of companies and the economy beside the table; a made or recorded market asks nobody."""
+        settings = self.configured.settings
+        if self.options.mode not in modes.REAL:
+            return {}
+        return {
+            "calendars": calendars.sources_of(settings, self.profiles, self.options.data_dir, clock),
+            "reports": calendars.written_down(settings),
+            "companies": calendars.companies_of(self.profiles),
         }
 
     def _arm(self, clock: Clock, program: Program, log: Log) -> None:

@@ -45,6 +45,7 @@ RULES: tuple[Rule, ...] = (
     Rule("reconciled", ENTRIES, rules.reconciled),
     Rule("fresh", ENTRIES, rules.fresh),
     Rule("macro_window", ADDING, rules.macro_window),
+    Rule("blackout", ADDING, rules.blackout),
     Rule("session", ENTRIES, rules.session),
     Rule("entries_cap", ENTRIES, rules.entries_cap),
     Rule("day_trades", ENTRIES, rules.day_trades),

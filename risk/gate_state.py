@@ -95,6 +95,7 @@ class GateState(Struct, frozen=True, kw_only=True):
     fresh: frozenset[str] = frozenset()  # symbols whose stream is fresh
     macro_shut: bool = True
     macro_event: str = "no calendar heard yet"
+    blackouts: dict[str, str] = field(default_factory=dict)  # symbol -> why; heard before the window first opens
     positions: dict[str, int] = field(default_factory=dict)  # signed lots, from fills alone
     marks: dict[str, float] = field(default_factory=dict)  # mid price in ticks
     under_way: dict[str, UnderWay] = field(default_factory=dict)  # by intent id

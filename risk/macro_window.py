@@ -4,9 +4,12 @@ Around a print the market jumps to a new mean, so that a large deviation does no
 A calendar that does not reach far enough is not "no events": policy says whether it keeps the window shut.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 from msgspec import Struct
+
+from venues.market import Release
 
 HALF_WIDTH_NS = 15 * 60 * 1_000_000_000
 """A quarter of an hour on both sides of a release: the seed engine's halt window."""
@@ -22,17 +25,10 @@ class Policy(StrEnum):
     TRADE = "trade"  # entries as usual, and the log says so
 
 
-class Event(Struct, frozen=True, order=True):
-    """One scheduled release."""
-
-    at_ns: int
-    name: str
-
-
 class Calendar(Struct, frozen=True, kw_only=True):
-    """Every release in [from_ns, until_ns), in any order; the default covers nothing."""
+    """Releases that a source knows, in any order: all of [from_ns, until_ns), and perhaps some outside of it."""
 
-    events: tuple[Event, ...] = ()
+    releases: tuple[Release, ...] = ()
     from_ns: int = 0
     until_ns: int = 0
 
@@ -53,15 +49,19 @@ class Window(Struct, frozen=True, kw_only=True):
 
 
 def window(
-    calendar: Calendar,
+    calendars: Sequence[Calendar],
     at_ns: int,
     *,
     half_width_ns: int = HALF_WIDTH_NS,
     horizon_ns: int = HORIZON_NS,
     policy: Policy = Policy.SHUT,
 ) -> Window:
-    """Open or shut at a moment; windows that touch are one."""
-    events = sorted(calendar.events)
+    """Open or shut at a moment; windows that touch are one.
+
+    A release that any calendar names counts: where two disagree on a day, both days are shut. One that covers the
+    moment is enough to know it.
+    """
+    events = sorted(release for calendar in calendars for release in calendar.releases)
     name, until_ns = "", 0
     for event in events:
         if until_ns and event.at_ns - half_width_ns <= until_ns:
@@ -69,7 +69,7 @@ def window(
         elif not until_ns and abs(event.at_ns - at_ns) <= half_width_ns:
             name, until_ns = event.name, event.at_ns + half_width_ns + 1
     following = next((event for event in events if event.at_ns > at_ns), None)
-    degraded = not calendar.covers(at_ns, horizon_ns)
+    degraded = not any(calendar.covers(at_ns, horizon_ns) for calendar in calendars)
     if degraded and policy is Policy.SHUT and not name:
         name = "calendar does not cover this time"
     return Window(

@@ -98,6 +98,12 @@ def macro_window(case: Case) -> Finding:
     return Finding(not state.macro_shut, f"shut: {state.macro_event}" if state.macro_shut else "open", "open")
 
 
+def blackout(case: Case) -> Finding:
+    """No report of the symbol's company is near."""
+    why = case.state.blackouts.get(case.wish.symbol, "")
+    return Finding(not why, why or "open", "open")
+
+
 def session(case: Case) -> Finding:
     """The market is open, and stays so long enough for an entry to be left again."""
     limits, calendar = case.state.limits, case.state.calendar

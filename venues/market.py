@@ -8,7 +8,7 @@ Times are nanoseconds since 1970-01-01 UTC: `at_ns` is the venue's stamp, `recei
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -246,6 +246,40 @@ class MoneyMoved(Struct, frozen=True):
 
 
 AccountEvent = Accepted | Rejected | Cancelled | CancelRefused | Fill | FundingPaid | MoneyMoved
+
+
+# --- what calendars say -----------------------------------------------------------------------------------------------
+
+
+class Release(Struct, frozen=True, order=True):
+    """One scheduled print of the economy: a tier-1 name (CPI, FOMC ...) and its instant."""
+
+    at_ns: int
+    name: str
+
+
+class Report(Struct, frozen=True, order=True):
+    """A company's results: the span in which they come out and the first prices after them are made."""
+
+    from_ns: int
+    until_ns: int
+    ticker: str  # on its home exchange: TSLA, whatever a venue calls it
+
+
+class CalendarRead(Struct, frozen=True, kw_only=True):
+    """What one source of a calendar answered; with a failure it knows nothing new, and what it said before holds on."""
+
+    source: str
+    kind: Literal["releases", "reports"]
+    releases: tuple[Release, ...] = ()
+    reports: tuple[Report, ...] = ()
+    tickers: frozenset[str] | None = None  # whose reports it knows; None: every company's
+    from_ns: int = 0  # in [from_ns, until_ns) it knows all; both 0: it only adds to others
+    until_ns: int = 0
+    read_ns: int = 0  # when the source said so; it may have been kept on disk since
+    failure: str = ""  # why it said nothing
+    declined: bool = False  # it will not, whoever asks again: a plan that does not include it
+    at_ns: int
 
 
 # --- what a query answers -------------------------------------------------------------------------------------------

@@ -157,7 +157,7 @@ TWO_BASES = Exhibit(
 def _covers() -> bool:
     """A calendar that ends in 36 hours: is it good for a position of today?"""
     calendar = Calendar(from_ns=NOW_NS - HOUR_NS, until_ns=NOW_NS + 36 * HOUR_NS)
-    return not window(calendar, NOW_NS).degraded
+    return not window([calendar], NOW_NS).degraded
 
 
 SHORT_CALENDAR = Exhibit(

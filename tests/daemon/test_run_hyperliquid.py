@@ -2,6 +2,7 @@
 
 import json
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,24 @@ def test_shadow_hears_the_venue_and_sends_it_nothing(tmp_path, monkeypatch):
         assert venue.truth()["fills"] == venue.truth()["open_orders"] == []
     assert log_of(data, "fill"), "simulated"
     assert "order" not in asked
+
+
+def test_a_company_that_reports_is_not_entered(tmp_path, monkeypatch):
+    data, earnings = tmp_path / "data", tmp_path / "earnings.toml"
+    with running(SYMBOLS, speed=SPEED, seed=5) as venue:
+        asked = urllib.request.Request(venue.url + "/emulator/time", b"{}", method="POST")
+        with urllib.request.urlopen(asked, timeout=10) as answer:
+            today = datetime.fromtimestamp(json.load(answer)["now_ns"] / 1e9, UTC).date()
+        days = [today + timedelta(days=days) for days in (-1, 0, 5)]
+        earnings.write_text(f"first = {days[0]}\nlast = {days[2]}\n[reports]\nTSLA = ['{days[0]}', '{days[1]}']\n")
+        config = configured(tmp_path, venue)
+        config.write_text(config.read_text().replace("[daemon]", f"[daemon]\nearnings_file = '{earnings}'"))
+        assert traded(venue, config, data, monkeypatch, mode=Mode.SHADOW, seconds=40) == 0
+    refused = [line for line in log_of(data, "refused") if line["rule"] == "blackout"]
+    assert {line["wish"]["symbol"] for line in refused} == {"xyz:TSLA"}
+    assert refused[0]["value"] == "TSLA reports"
+    assert {line["symbol"] for line in log_of(data, "fill")} <= {"BTC", "ETH"}
+    assert log_of(data, "fill")
 
 
 def test_a_key_of_nobody_is_one_line(tmp_path, monkeypatch):

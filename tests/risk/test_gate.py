@@ -118,7 +118,8 @@ def resting(lots, symbol="BTC", *, is_entry=True):
 def test_an_entry_is_asked_every_rule_in_the_order_of_the_design():
     verdict = ask(entry())
     assert [check.rule for check in verdict.checks] == [rule.name for rule in RULES] == [
-        "finite", "state", "reconciled", "fresh", "macro_window", "session", "entries_cap", "day_trades", "symbol",
+        "finite", "state", "reconciled", "fresh", "macro_window", "blackout", "session", "entries_cap", "day_trades",
+        "symbol",
         "flip_guard", "sector_cap", "symbol_cap", "reduce_only", "net_cap", "order_notional", "daily_loss", "drawdown",
         "order_rate",
     ]  # fmt: skip
@@ -451,7 +452,7 @@ def test_what_is_unfilled_of_an_entry_may_move():
     assert kind_of(moved(200)) is Kind.ENTRY_MOVE
     verdict, after = judge(moved(200), MOVING, NOW_NS)
     assert [check.rule for check in verdict.checks] == [
-        "finite", "state", "macro_window", "flip_guard", "symbol_cap", "order_notional", "order_rate",
+        "finite", "state", "macro_window", "blackout", "flip_guard", "symbol_cap", "order_notional", "order_rate",
     ]  # fmt: skip
     assert after.under_way == MOVING.under_way
     assert after.rate != MOVING.rate

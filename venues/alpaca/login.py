@@ -1,14 +1,6 @@
 """A login at Alpaca: a key's id and its secret, which nothing prints."""
 
-from typing import Protocol
-
-
-class Hidden(Protocol):
-    """What holds a secret and shows it only when asked, as pydantic's SecretStr does."""
-
-    def get_secret_value(self) -> str:
-        """The secret."""
-        ...
+from venues.secret import Secret
 
 
 class Login:
@@ -16,7 +8,7 @@ class Login:
 
     __slots__ = ("_key_id", "_secret")
 
-    def __init__(self, key_id: Hidden, secret: Hidden):
+    def __init__(self, key_id: Secret, secret: Secret):
         self._key_id = key_id
         self._secret = secret
 

@@ -11,7 +11,7 @@ against the SDK's. Sources: Hyperliquid docs, "Signing"; hyperliquid-python-sdk,
 """
 
 from enum import StrEnum
-from typing import NewType, NoReturn, Protocol
+from typing import NewType, NoReturn
 
 from coincurve import PrivateKey, PublicKey
 from eth_hash.auto import keccak
@@ -20,6 +20,7 @@ from msgspec.json import Encoder as JsonEncoder
 from msgspec.msgpack import Encoder as MsgpackEncoder
 
 from venues.hyperliquid.actions import Action
+from venues.secret import Secret
 
 SignerAddress = NewType("SignerAddress", str)
 """Whose key signs: an agent wallet, as a rule. /info answers about it as about an empty account."""
@@ -43,14 +44,6 @@ class Chain(StrEnum):
 
     MAINNET = "Mainnet"
     TESTNET = "Testnet"
-
-
-class Secret(Protocol):
-    """What holds a secret and shows it only when asked, as pydantic's SecretStr does."""
-
-    def get_secret_value(self) -> str:
-        """The secret itself."""
-        ...
 
 
 UNHASHABLE = (ValueError, OverflowError, TypeError, KeyError, RecursionError)

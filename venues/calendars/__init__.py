@@ -1,0 +1,1 @@
+"""Calendars: what happens on which day, asked of those who publish it."""
