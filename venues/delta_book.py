@@ -75,6 +75,11 @@ class BookBuilder:
         bids, asks = self._bids.prices, self._asks.prices
         return bool(bids and asks and bids[-1] >= asks[0])
 
+    @property
+    def depth(self) -> tuple[int, int]:
+        """How many levels the bids and the asks have."""
+        return len(self._bids.prices), len(self._asks.prices)
+
     def book(self, at_ns: int, received_ns: int, levels_max: int | None = None) -> Book:
         """The book as it stands, best levels first, as many of a side as are asked for."""
         bids, asks = self._bids, self._asks

@@ -2,8 +2,10 @@
 
 A frame is an array of messages, each with its kind in "T". It comes as JSON, or as msgpack with the same keys when the
 connection was asked for so; times are RFC 3339 text with up to nine decimals in the one, timestamp extensions in the
-other. Order books of crypto are one whole book ("r": true) and then changes: `Books` puts them together.
+other. Order books of crypto are one whole book ("r": true) and then changes: venues/alpaca/book.py puts them together.
 (docs.alpaca.markets, "Real-time Crypto Data", "Real-time Stock Data".)
+
+What cannot be read is a verdict of its own, Damaged, and hides none of its neighbours in the frame.
 """
 
 import re
@@ -11,12 +13,12 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Literal
 
-from msgspec import DecodeError, Meta, Raw, Struct, ValidationError, field, json, msgpack
+from msgspec import Meta, Raw, Struct, field, json, msgpack
 from msgspec.msgpack import Ext
 
 from supervisor.clock import NS_PER_S
-from venues.delta_book import BookBuilder, Change, Size
-from venues.market import PRICE_MAX, Bar, Book, Level, Positive, Side, Trade
+from venues.delta_book import Change, Size
+from venues.market import PRICE_MAX, Bar, Level, Positive, Side, Trade
 from venues.venue import VenueMisspoke
 
 SHOWN_MAX = 200
@@ -111,7 +113,15 @@ class Other(Struct, frozen=True):
     kind: str
 
 
-Heard = Trade | StockTrade | Quote | BookChange | Candle | Subscribed | Greeted | Complaint | Other
+class Damaged(Struct, frozen=True):
+    """A message that breaks the venue's own protocol; of its neighbours nothing is lost."""
+
+    text: str
+    kind: str = ""  # where that much could be read
+    symbol: str = ""  # the same
+
+
+Heard = Trade | StockTrade | Quote | BookChange | Candle | Subscribed | Greeted | Complaint | Other | Damaged
 Stamp = str | Ext
 
 
@@ -138,7 +148,7 @@ class _Trade(Struct, frozen=True, gc=False, tag_field="T", tag="t"):
     id: int = field(name="i")
     taker: Literal["B", "S", ""] = field(name="tks", default="")
     exchange: str = field(name="x", default="")
-    conditions: tuple[str, ...] = field(name="c", default=())
+    conditions: tuple[str, ...] | None = field(name="c", default=())
     tape: str = field(name="z", default="")
 
 
@@ -151,7 +161,7 @@ class _Quote(Struct, frozen=True, gc=False, tag_field="T", tag="q"):
     at: Stamp = field(name="t")
     bid_exchange: str = field(name="bx", default="")
     ask_exchange: str = field(name="ax", default="")
-    conditions: tuple[str, ...] = field(name="c", default=())
+    conditions: tuple[str, ...] | None = field(name="c", default=())
     tape: str = field(name="z", default="")
 
 
@@ -176,12 +186,12 @@ class _DailyBar(_Bar, frozen=True, gc=False, tag="d"):
 
 
 class _Subscription(Struct, frozen=True, tag_field="T", tag="subscription", rename="camel"):
-    trades: tuple[str, ...] = ()
-    quotes: tuple[str, ...] = ()
-    orderbooks: tuple[str, ...] = ()
-    bars: tuple[str, ...] = ()
-    updated_bars: tuple[str, ...] = ()
-    daily_bars: tuple[str, ...] = ()
+    trades: tuple[str, ...] | None = ()  # Go prints an empty list as null
+    quotes: tuple[str, ...] | None = ()
+    orderbooks: tuple[str, ...] | None = ()
+    bars: tuple[str, ...] | None = ()
+    updated_bars: tuple[str, ...] | None = ()
+    daily_bars: tuple[str, ...] | None = ()
 
 
 class _Success(Struct, frozen=True, tag_field="T", tag="success"):
@@ -197,6 +207,10 @@ class _Kind(Struct, frozen=True):
     kind: str = field(name="T")
 
 
+class _Named(Struct, frozen=True):
+    symbol: str = field(name="S", default="")
+
+
 _Message = _Book | _Trade | _Quote | _Bar | _UpdatedBar | _DailyBar | _Subscription | _Success | _Error
 _READ = {"o", "t", "q", *CHANNELS, "subscription", "success", "error"}
 
@@ -204,13 +218,14 @@ _READ = {"o", "t", "q", *CHANNELS, "subscription", "success", "error"}
 class _Coding:
     """The decoders of one encoding."""
 
-    __slots__ = ("kind", "message", "messages", "parts")
+    __slots__ = ("kind", "message", "messages", "named", "parts")
 
     def __init__(self, decoder: type[json.Decoder] | type[msgpack.Decoder]) -> None:  # type: ignore[type-arg]
         self.messages = decoder(tuple[_Message, ...])
         self.message = decoder(_Message)
         self.parts = decoder(tuple[Raw, ...])
         self.kind = decoder(_Kind)
+        self.named = decoder(_Named)
 
 
 _JSON, _MSGPACK = _Coding(json.Decoder), _Coding(msgpack.Decoder)
@@ -220,18 +235,19 @@ _SECONDS_BITS = 34  # of the middle format, below thirty bits of nanoseconds
 
 
 def decode(frame: bytes | str, received_ns: int) -> tuple[Heard, ...]:
-    """Read all messages of one frame, JSON or msgpack. Raises VenueMisspoke when it breaks the venue's own protocol."""
-    data = frame.encode() if isinstance(frame, str) else frame
+    """Read all messages of one frame, JSON or msgpack. Raises VenueMisspoke when it is no array of them."""
+    data = frame.encode("utf-8", "surrogateescape") if isinstance(frame, str) else frame
     # No array of msgpack begins with the byte of a bracket, and no JSON with anything else.
     coding = _JSON if isinstance(frame, str) or data.lstrip()[:1] == b"[" else _MSGPACK
     try:
-        try:
-            messages = coding.messages.decode(data)
-        except ValidationError:
-            return tuple(_one(coding, part, received_ns) for part in coding.parts.decode(data))
-        return tuple(_heard(message, received_ns) for message in messages)
-    except (DecodeError, ValueError) as error:
+        return tuple(_heard(message, received_ns) for message in coding.messages.decode(data))
+    except (ValueError, RecursionError, OverflowError):  # msgspec's errors are ValueErrors
+        pass  # then one by one
+    try:
+        parts = coding.parts.decode(data)
+    except (ValueError, RecursionError) as error:
         raise VenueMisspoke(f"{error}: {data[:SHOWN_MAX].decode('utf-8', 'replace')}") from error
+    return tuple(_one(coding, part, received_ns) for part in parts)
 
 
 def nanoseconds(stamp: Stamp) -> int:
@@ -265,8 +281,16 @@ def _timestamp(stamp: Ext) -> int:
 
 def _one(coding: _Coding, part: Raw, received_ns: int) -> Heard:
     """One message of a frame in which something did not fit: a kind that nobody reads is none of our business."""
-    kind = coding.kind.decode(part).kind
-    return _heard(coding.message.decode(part), received_ns) if kind in _READ else Other(kind)
+    kind = symbol = ""
+    try:
+        kind = coding.kind.decode(part).kind
+        if kind not in _READ:
+            return Other(kind[:SHOWN_MAX])
+        symbol = coding.named.decode(part).symbol
+        return _heard(coding.message.decode(part), received_ns)
+    except (ValueError, RecursionError, OverflowError) as error:
+        text = f"{error}: {bytes(part)[:SHOWN_MAX].decode('utf-8', 'replace')}"
+        return Damaged(text[: 2 * SHOWN_MAX], kind[:SHOWN_MAX], symbol[:SHOWN_MAX])
 
 
 def _heard(said: _Message, received_ns: int) -> Heard:
@@ -299,7 +323,7 @@ def _quote(said: _Quote, received_ns: int) -> Quote:
         ask=Level(said.ask, said.ask_size) if said.ask and said.ask_size else None,
         bid_exchange=said.bid_exchange,
         ask_exchange=said.ask_exchange,
-        conditions=said.conditions,
+        conditions=said.conditions or (),
         tape=said.tape,
     )
 
@@ -317,7 +341,7 @@ def _trade(said: _Trade, received_ns: int) -> Trade | StockTrade:
         size=said.size,
         id=said.id,
         exchange=said.exchange,
-        conditions=said.conditions,
+        conditions=said.conditions or (),
         tape=said.tape,
     )
 
@@ -328,27 +352,3 @@ def _candle(said: _Bar, received_ns: int) -> Candle:
     bar = Bar(said.symbol, nanoseconds(said.at), interval_ns, *prices, said.trades)
     channel = CHANNELS[str(said.__struct_config__.tag)]
     return Candle(channel, bar, received_ns, said.volume, said.vwap)
-
-
-class Books:
-    """The order books behind one connection: whole books out of whole ones and changes.
-
-    The channel counts nothing and signs nothing, so a lost change is not seen here; a new connection starts anew.
-    """
-
-    __slots__ = ("_builders",)
-
-    def __init__(self) -> None:
-        self._builders: dict[str, BookBuilder] = {}
-
-    def hear(self, said: BookChange) -> Book | None:
-        """The book as it now stands; None while there was no whole one yet, on which a change could stand."""
-        if said.whole:
-            builder = self._builders[said.symbol] = BookBuilder(said.symbol)
-            builder.replace(said.bids, said.asks)
-        elif (known := self._builders.get(said.symbol)) is None:
-            return None
-        else:
-            builder = known
-            builder.change(said.bids, said.asks)
-        return builder.book(said.at_ns, said.received_ns)

@@ -33,8 +33,9 @@ from venues.aleatoric.dialects.alpaca import (
 )
 from venues.aleatoric.dialects.dialect import Candle
 from venues.aleatoric.shapes import MODELS
-from venues.alpaca.market_wire import Books, decode
 from venues.alpaca.market_wire import Candle as SaidCandle
+from venues.alpaca.market_wire import decode
+from venues.delta_book import BookBuilder
 from venues.market import Bar, Side, Trade
 
 COIN, SHARE = MODELS["alpaca_spot_btc"], replace(MODELS["alpaca_equity"], symbol="COST")
@@ -59,9 +60,13 @@ CANDLE = Candle(
 
 
 def crypto_books(frames):
-    """What a reader has after each frame."""
-    books = Books()
-    return {at_ns: books.hear(said) for at_ns, frame in frames for said in decode(frame, at_ns)}
+    """What a reader that doubts nothing has after each frame."""
+    builder, rebuilt = BookBuilder("BTC/USD"), {}
+    for at_ns, frame in frames:
+        for said in decode(frame, at_ns):
+            (builder.replace if said.whole else builder.change)(said.bids, said.asks)
+            rebuilt[at_ns] = builder.book(said.at_ns, at_ns)
+    return rebuilt
 
 
 def test_a_book_is_said_whole_and_then_in_changes():
