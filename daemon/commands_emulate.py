@@ -40,6 +40,7 @@ AlpacaAccounts = Annotated[
 ]
 Start = Annotated[str, typer.Option(metavar="2026-01-05T14:00Z", help="Venue's time at the start. Default: now.")]
 PlanName = Annotated[str, typer.Option("--plan", metavar="basic|plus", help="What its market data streams allow.")]
+TakesFees = Annotated[bool, typer.Option(help="Take fees of coins out of what is received, as the venue does.")]
 LiveFrames = Annotated[bool, typer.Option("--live-frames", help="Trading stream in text, as of the live venue.")]
 
 
@@ -54,6 +55,7 @@ def alpaca(
     account: AlpacaAccounts = None,
     symbols: AlpacaSymbols = "",
     plan: PlanName = "basic",
+    fees: TakesFees = True,
     live_frames: LiveFrames = False,
     as_json: AsJson = False,
 ) -> None:
@@ -72,6 +74,7 @@ def alpaca(
             accounts=account or [],
             symbols=options.parse_symbols(symbols),
             plan=plan,
+            fees=fees,
             live=live_frames,
         )
         return emulate_alpaca.serve_alpaca(asked, as_json=as_json)

@@ -19,7 +19,7 @@ from supervisor.clock import NS_PER_S, Clock
 from supervisor.draws import identity
 from venues.aleatoric.market import AleatoricMarket
 from venues.emulator.agenda import VenueTime
-from venues.emulator.alpaca.config import PLANS, AccountConfig, ExchangeConfig, Plan
+from venues.emulator.alpaca.config import FEES, NO_FEES, PLANS, AccountConfig, ExchangeConfig, Plan
 from venues.emulator.alpaca.doors import AlpacaDoors
 from venues.emulator.alpaca.exchange import AlpacaExchange
 from venues.emulator.alpaca.faults import DEFAULT
@@ -48,6 +48,7 @@ class AskedAlpaca(Struct, frozen=True, kw_only=True):
     throw_away: bool  # whether the account's keys can be derived from the seed
     symbols: tuple[str, ...]
     plan: Plan
+    fees: bool
     live: bool  # the trading stream speaks text, as the live venue's does
 
 
@@ -66,6 +67,7 @@ def asked_alpaca(
     accounts: Sequence[str] = (),
     symbols: tuple[str, ...] = (),
     plan: str = "basic",
+    fees: bool = True,
     live: bool = False,
 ) -> AskedAlpaca:
     """What is asked for, complete. Raises BadInput for the first thing that is wrong."""
@@ -90,6 +92,7 @@ def asked_alpaca(
         throw_away=not accounts,
         symbols=symbols or tuple(known),
         plan=PLANS[plan],
+        fees=fees,
         live=live,
     )
 
@@ -153,7 +156,9 @@ def emulator_of_alpaca(asked: AskedAlpaca, clock: Clock) -> Emulator:
     market = AleatoricMarket(
         models, asked.seed, time.start_ns - WARM_UP_NS, lambda at_ns: is_open("us_equities", at_ns, calendar)
     )
-    config = ExchangeConfig(seed=asked.seed, plan=asked.plan, paper=not asked.live)
+    config = ExchangeConfig(
+        seed=asked.seed, plan=asked.plan, paper=not asked.live, fees=FEES if asked.fees else NO_FEES
+    )
     exchange = AlpacaExchange(market, asked.accounts, config, load_sessions())
     exchange.advance(time.start_ns)
     return Emulator(AlpacaDoors(exchange), time, Faults(asked.faults, asked.faults_seed, time.start_ns))

@@ -6,13 +6,14 @@ Matching is venues.matching's. What an order may cost is this venue's own affair
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from msgspec import Struct, structs
 
 from venues import refusals
-from venues.emulator.alpaca.config import AccountConfig
-from venues.emulator.alpaca.figures import Mint, compact, plain, stamp
+from venues.emulator.alpaca.config import AccountConfig, Fees
+from venues.emulator.alpaca.figures import Mint, compact, money, plain, stamp
 from venues.emulator.alpaca.listing import ENGINE, Asset
 from venues.emulator.alpaca.orders import (
     CANCELED,
@@ -39,6 +40,7 @@ from venues.market import (
 from venues.matching import MatchingEngine
 
 ENDLESS_MINOR = 10**24
+CFEE_TEXT, FEE_TEXT = "Coin Pair Transaction Fee (Non USD)", "Coin Pair Transaction Fee"
 NO_FEES = {"spot": (0.0, 0.0), "equity": (0.0, 0.0)}
 ORDERS_KEPT_MAX = 20_000
 
@@ -63,8 +65,8 @@ class Traded(Struct):
 class Account:
     """Everything of one key."""
 
-    def __init__(self, config: AccountConfig, assets: Iterable[Asset], mint: Mint) -> None:
-        self.config = config
+    def __init__(self, config: AccountConfig, assets: Iterable[Asset], fees: Fees, mint: Mint) -> None:
+        self.config, self.fees = config, fees
         self.id = mint.uuid("account", config.key_id)
         self.assets = {asset.symbol: asset for asset in assets}
         instruments = [asset.instrument for asset in self.assets.values()]
@@ -73,10 +75,9 @@ class Account:
         self.orders: dict[str, Order] = {}
         self.open: dict[str, Order] = {}
         self.by_client: dict[str, str] = {}
-        self.activities: list[dict[str, Any]] = []
+        self.activities: list[tuple[int, dict[str, Any]]] = []  # when, and what is told of it
         self.traded: dict[str, Traded] = {}  # of the present day
         self.day_trades: list[int] = []  # when they were made
-        self.fees: dict[str, int] = {}  # symbol -> lots of coins, or "" -> minor units, that are still to be posted
         self.last_equity_minor = round(config.usd * MINOR_PER_USD)
         self.news: list[News] = []
         self._booked: dict[str, int] = {}  # positions after each single fill, while the fills of an instant are told
@@ -182,8 +183,9 @@ class Account:
         elif order.status not in (PENDING_CANCEL, PENDING_REPLACE):
             order.status = PARTIALLY_FILLED
         self._count(order, fill, at_ns)
+        charged = self._charge(order, fill, at_ns)
         event = "fill" if over else "partial_fill"
-        self.activities.append(self._activity(order, fill, event, at_ns))
+        self.activities += [(at_ns, row) for row in (self._activity(order, fill, event, at_ns), *charged)]
         self.news.append(News(at_ns, event, structs.replace(order), fill, self._booked[order.asset.symbol]))
 
     def _count(self, order: Order, fill: Fill, at_ns: int) -> None:
@@ -200,6 +202,31 @@ class Account:
         opened_today = today.bought if order.side is Side.SELL else today.sold
         if closes and opened_today and not order.asset.crypto and order.filled == fill.lots:
             self.day_trades.append(at_ns)
+
+    def _charge(self, order: Order, fill: Fill, at_ns: int) -> list[dict[str, Any]]:
+        """Take the fee of a fill of coins out of what was received; returns what is written down of it."""
+        asset, rate = order.asset, self.fees.maker if fill.maker else self.fees.taker
+        if not asset.crypto or not rate:
+            return []
+        head = {
+            "id": f"{compact(at_ns)}::{self._mint.uuid('fee', self.config.key_id, fill.id)}",
+            "date": stamp(at_ns)[:10],
+            "status": "executed",
+            "symbol": asset.symbol,
+        }
+        if order.side is Side.SELL:
+            fee = round(asset.instrument.notional_minor(fill.ticks, fill.lots) * rate)
+            self.engine.account.cash_minor -= fee
+            return [head | {"activity_type": "FEE", "net_amount": f"-{money(fee)}", "description": FEE_TEXT}]
+        fee = round(fill.lots * rate)
+        holding = self.engine.account.holdings.get(asset.symbol)
+        if holding is not None:
+            holding.cost_minor -= round(Fraction(holding.cost_minor * fee, holding.lots))
+            holding.lots -= fee
+        self._booked[asset.symbol] -= fee
+        quantity, price = plain(-fee * asset.lot), plain(fill.ticks * asset.tick)
+        row = {"activity_type": "CFEE", "net_amount": "0", "qty": quantity, "price": price, "description": CFEE_TEXT}
+        return [head | row]
 
     def _activity(self, order: Order, fill: Fill, kind: str, at_ns: int) -> dict[str, Any]:
         asset = order.asset

@@ -26,6 +26,20 @@ class AccountConfig(Struct, frozen=True, kw_only=True):
         return self.multiplier if self.usd >= SMALL_USD else 1
 
 
+class Fees(Struct, frozen=True, kw_only=True):
+    """Shares of what is received for coins: of the coin by who buys, of the dollars by who sells. Shares cost nothing.
+
+    Taken at each fill, so that less lies in the account than was bought: positions that people recorded are what they
+    bought times 0.9975. (docs, Crypto Fees: lowest tier.)
+    """
+
+    maker: Decimal = Decimal("0.0015")
+    taker: Decimal = Decimal("0.0025")
+
+
+FEES, NO_FEES = Fees(), Fees(maker=Decimal(0), taker=Decimal(0))
+
+
 class Plan(Struct, frozen=True, kw_only=True):
     """What a plan of market data allows (docs, About Market Data API; orderbooks: docs of 2025-04)."""
 
@@ -50,7 +64,6 @@ class ExchangeConfig(Struct, frozen=True, kw_only=True):
     paper: bool = True  # the paper venue sends JSON in binary frames on its trading stream, the live one in text
     delay_ns: int = 20 * NS_PER_MS  # from the answer to a request until it reaches the market
     requests_per_minute: int = 200  # of trading, per account; 0: no limit
-    fee_maker: Decimal = Decimal("0.0015")  # of what is received for coins (docs, Crypto Fees, lowest tier)
-    fee_taker: Decimal = Decimal("0.0025")
+    fees: Fees = FEES
     not_shortable: tuple[str, ...] | None = None  # None: one in twenty, drawn from the seed
     not_fractionable: tuple[str, ...] | None = None

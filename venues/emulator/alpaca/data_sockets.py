@@ -47,6 +47,7 @@ class Reception:
         self.connections: Counter[tuple[str, str]] = Counter()  # (path, key)
         self.highest: Counter[str] = Counter()
         self.refused: Counter[int] = Counter()
+        self.listeners: Counter[str] = Counter()  # of topics in an encoding
         self.full_until_ns = 0  # a fault: nobody more is let in
 
 
@@ -181,6 +182,7 @@ class DataConversation:
             held[name] = None
             topic = Topic(channel, name)
             self._link.hold(topic.key(self._packed))
+            self._reception.listeners[topic.key(self._packed)] += 1
             if (message := self._exchange.watch(topic)) is not None:
                 first.append(message)
         return first
@@ -191,6 +193,7 @@ class DataConversation:
             del held[name]
             topic = Topic(channel, name)
             self._link.release(topic.key(self._packed))
+            self._reception.listeners[topic.key(self._packed)] -= 1
             self._exchange.unwatch(topic)
 
 

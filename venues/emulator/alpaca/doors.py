@@ -118,7 +118,9 @@ class AlpacaDoors:
     def _deliveries(self, happening: Happening) -> list[Delivery]:
         if happening.topic is not None and happening.message is not None:
             topic, messages = happening.topic, [happening.message]
-            return [Delivery(topic.key(packed), encode(messages, packed)) for packed in (True, False)]
+            keys = {packed: topic.key(packed) for packed in (True, False)}
+            heard = [packed for packed, key in keys.items() if self.reception.listeners[key] > 0]
+            return [Delivery(keys[packed], encode(messages, packed)) for packed in heard]
         account, news = happening.account, happening.news
         assert account is not None and news is not None
         frame = msgspec.json.encode(account.told(news, self.exchange.telling))
@@ -166,8 +168,8 @@ class AlpacaDoors:
             "positions": {row["symbol"]: row["qty"] for row in self.trading.positions(account)},
             "open_orders": [order.row(usual) for order in account.open.values()],
             "orders": [order.row(usual) for order in account.orders.values()],
-            "fills": [row for row in account.activities if row["activity_type"] == "FILL"],
-            "activities": account.activities,
+            "fills": [row for _, row in account.activities if row["activity_type"] == "FILL"],
+            "activities": [row for _, row in account.activities],
         }
 
     def statistics(self, now_ns: int) -> Any:

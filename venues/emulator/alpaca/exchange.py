@@ -19,7 +19,7 @@ from config.universe import load_universe
 from supervisor.clock import NS_PER_S
 from venues.emulator.alpaca import errors
 from venues.emulator.alpaca.accounts import Account, News
-from venues.emulator.alpaca.bars import DAY_NS, MINUTE_NS, Bars
+from venues.emulator.alpaca.bars import MINUTE_NS, Bars
 from venues.emulator.alpaca.config import AccountConfig, ExchangeConfig
 from venues.emulator.alpaca.errors import invalid, unprocessable
 from venues.emulator.alpaca.figures import Mint
@@ -55,7 +55,6 @@ BAR_DELAY_NS = NS_PER_S // 10
 """A minute's bar comes that long after its end."""
 UPDATE_DELAY_NS = 30 * NS_PER_S
 UPDATED_SHARE = 0.05  # of bars that come a second time, as after a trade that was told late; a guess
-NEVER_NS = 2**63
 
 
 class Happening(Struct, frozen=True):
@@ -85,7 +84,7 @@ class AlpacaExchange:
         }
         self.tape = Tape(market, self.listing, bars, self.mint)
         self.desk = Desk(self.listing, self.tape)
-        self.accounts = {one.key_id: Account(one, assets.values(), self.mint) for one in accounts}
+        self.accounts = {one.key_id: Account(one, assets.values(), config.fees, self.mint) for one in accounts}
         self.telling = Telling(binary=config.paper)
         self.now_ns = self.start_ns = market.start_ns
         self.race_ns = 0  # until then a replace loses to a fill
@@ -129,7 +128,6 @@ class AlpacaExchange:
         self.later(self.hours.next_open_ns(start_ns), self._at_open)
         self.later(self.hours.next_close_ns(start_ns), self._at_close)
         self.later(start_ns // MINUTE_NS * MINUTE_NS + MINUTE_NS + BAR_DELAY_NS, self._at_minute)
-        self.later(start_ns // DAY_NS * DAY_NS + DAY_NS, self._at_day)
 
     def _at_open(self, at_ns: int) -> None:
         """Shares begin to trade: what waited goes to the market."""
@@ -148,10 +146,6 @@ class AlpacaExchange:
                     account.withdraw(order, EXPIRED, at_ns)
             account.last_equity_minor = self.funds(account).equity_minor
             account.traded = {}
-
-    def _at_day(self, at_ns: int) -> None:
-        """A day of coins ends: their fees are posted."""
-        self.later(at_ns + DAY_NS, self._at_day)
 
     # --- the market -----------------------------------------------------------------------------------------------
 

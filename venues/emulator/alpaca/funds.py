@@ -13,6 +13,7 @@ from venues.emulator.alpaca.accounts import Account
 from venues.emulator.alpaca.errors import Refused, forbidden, unprocessable
 from venues.emulator.alpaca.figures import money, plain
 from venues.emulator.alpaca.listing import Asset
+from venues.emulator.alpaca.orders import Order
 from venues.market import Side
 
 PDT_EQUITY_MINOR = 25_000 * 1_000_000
@@ -60,7 +61,7 @@ class Funds:
         reserved, margin = 0, self.account.config.margin
         closing: dict[tuple[str, Side], int] = {}
         for order in self.account.open.values():
-            if order.id == besides:
+            if order.id == besides or self._overtaken(order):
                 continue
             asset, key = order.asset, (order.asset.symbol, order.side)
             left = closing.setdefault(key, max(0, -order.side.sign * self.account.lots(asset.symbol)))
@@ -69,6 +70,15 @@ class Funds:
             value = asset.instrument.notional_minor(order.ticks, opens)
             reserved += value if asset.crypto else -(-value // margin)
         return reserved
+
+    def _overtaken(self, order: Order) -> bool:
+        """Whether it is one of a pair, old and new, and costs no more than the other (docs, Replace Order)."""
+        account = self.account
+        new = account.open.get(order.replaced_by or "")
+        old = account.open.get(order.replaces or "")
+        if new is not None:
+            return order.ticks * order.left < new.ticks * new.left
+        return old is not None and order.ticks * order.left <= old.ticks * old.left
 
     def free_minor(self, besides: str = "") -> int:
         """What may still be tied down."""

@@ -123,12 +123,12 @@ class Trading:
         query = request.query
         kinds = {one for one in (request.name or query.get("activity_types", "")).upper().split(",") if one}
         after, until = (moment(query.get(name), name) for name in ("after", "until"))
-        rows = [row for row in account.activities if not kinds or row["activity_type"] in kinds]
         rows = [
             row
-            for row in rows
-            if (after is None or row["transaction_time"] > stamp(after))
-            and (until is None or row["transaction_time"] < stamp(until))
+            for at_ns, row in account.activities
+            if (not kinds or row["activity_type"] in kinds)
+            and (after is None or at_ns > after)
+            and (until is None or at_ns < until)
         ]
         if query.get("direction", "desc") == "desc":
             rows.reverse()
