@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -36,7 +37,10 @@ PREFIX = "OBID_"
 CONFIRMATION = "yes-real-money"
 """What OBID_LIVE has to say before live mode starts: two switches in two places can't be thrown by one mistake."""
 PLAY = "yes-play-money"
-"""What it may say instead where no money can be lost: on Hyperliquid's testnet, whose signatures mainnet refuses."""
+"""What it may say instead where no money can be lost: on Hyperliquid's testnet, whose signatures mainnet refuses, and
+at an emulated Alpaca on this machine."""
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+"""Hosts that are this machine."""
 SYSTEMD_DIRECTORY = "CREDENTIALS_DIRECTORY"
 """Where systemd puts what LoadCredential names."""
 ENV_FILE = Path(".env")
@@ -73,6 +77,12 @@ class Settings(BaseSettings):
         None  # the account's own, for `obid fund-perp` alone; a run never reads it
     )
     hyperliquid_master_address: str | None = None  # the account that the agent trades for
+    alpaca_url: str = ""  # where orders go; empty: the venue's own address of paper or live
+    alpaca_data_url: str = ""  # where market data comes from; empty: the venue's own, or alpaca_url where that is given
+    alpaca_plan: Literal["basic", "plus"] = "basic"  # of market data: how many symbols one stream may carry
+    alpaca_feed: Literal["iex", "sip"] = "iex"  # of shares: one exchange, or all of them, which is not in basic
+    alpaca_data_key_id: SecretStr | None = None  # for market data, where another key than the one for orders is used
+    alpaca_data_secret: SecretStr | None = None
     alpaca_paper_key_id: SecretStr | None = None
     alpaca_paper_secret: SecretStr | None = None
     alpaca_live_key_id: SecretStr | None = None
@@ -149,6 +159,7 @@ def load_settings(
         raise explain(error, Settings, "", lambda path: _origin(field, cli, env_file, tables))
     check_formats(settings)
     check_hyperliquid(settings)
+    check_alpaca(settings)
     for engine in engines:
         check_mode(settings, engine)
     return settings
@@ -215,7 +226,8 @@ def check_formats(settings: Settings) -> None:
 def check_mode(settings: Settings, engine: EngineName) -> None:
     """Refuse a mode whose second switch is open, or whose credentials are missing."""
     mode = settings.mode
-    play = settings.live == PLAY and engine == "perps" and settings.hyperliquid_chain == "testnet"
+    harmless = settings.hyperliquid_chain == "testnet" if engine == "perps" else is_loopback(settings.alpaca_url)
+    play = settings.live == PLAY and harmless
     if mode == "live" and settings.live != CONFIRMATION and not play:
         raise ConfigError("mode", f"real money needs the second switch too: {PREFIX}LIVE={CONFIRMATION}", mode)
     if mode == "paper" and engine == "perps":
@@ -243,6 +255,27 @@ def check_hyperliquid(settings: Settings) -> None:
 def without_password(url: str) -> str:
     """A URL as it may be shown: without who logs in and with what, wherever that stands."""
     return CREDENTIALS_OF_URL.sub(r"\1***@", url)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL is of this machine, where nobody's money is."""
+    return urlsplit(url).hostname in LOOPBACK
+
+
+def check_alpaca(settings: Settings) -> None:
+    """Refuse keys in clear text to another machine, half a key, and a feed that the plan does not have."""
+    for name in ("alpaca_url", "alpaca_data_url"):
+        url = getattr(settings, name)
+        if url and not url.startswith("https://") and not (url.startswith("http://") and is_loopback(url)):
+            raise ConfigError(name, "must begin with https://; http:// is for an emulator on this machine", url)
+    if (settings.alpaca_data_key_id is None) != (settings.alpaca_data_secret is None):
+        given, missing = ("key_id", "secret") if settings.alpaca_data_secret is None else ("secret", "key_id")
+        right = f"is missing beside alpaca_data_{given}: both, or neither where the key for orders gets the data too"
+        raise ConfigError(f"alpaca_data_{missing}", right)
+    if settings.alpaca_feed == "sip" and settings.alpaca_plan == "basic":
+        raise ConfigError(
+            "alpaca_feed", "must be iex with alpaca_plan = basic, which has no consolidated quotes", "sip"
+        )
 
 
 def _check_tables(tables: Sequence[Layer]) -> None:

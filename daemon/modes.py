@@ -66,6 +66,14 @@ def signer_lock(
     return speaker.agent_lock(settings, data_dir)
 
 
+def alpaca(profile: Profile, clock: Clock, real: Real) -> Venue:
+    """Alpaca; what it needs is loaded only where it is spoken to."""
+    from daemon import alpaca as speaker
+
+    settings, opening, _, trades, seed = real
+    return speaker.adapter_of(profile, settings, opening, clock, trades=trades, seed=seed)
+
+
 def prepare(profiles: Mapping[EngineName, Profile]) -> None:
     """Load what real venues need, before a loop runs that it would hold up."""
     if any(profile.venue == "hyperliquid" for profile in profiles.values()):
@@ -74,7 +82,7 @@ def prepare(profiles: Mapping[EngineName, Profile]) -> None:
         speaker.prepare()
 
 
-ADAPTERS: dict[str, Callable[[Profile, Clock, Real], Venue]] = {"hyperliquid": hyperliquid}
+ADAPTERS: dict[str, Callable[[Profile, Clock, Real], Venue]] = {"alpaca": alpaca, "hyperliquid": hyperliquid}
 """Real venues that this version speaks, by the name profiles call them; each brings its own folder in venues/."""
 
 

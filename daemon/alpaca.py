@@ -1,0 +1,145 @@
+"""Alpaca as the daemon runs it: settings, the ledger's memory and what engines share become adapters."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+from pydantic import SecretStr
+
+from actors.ledger import LedgerMind
+from config.errors import ConfigError
+from config.profile import Profile
+from config.sessions import load_sessions
+from config.settings import Settings
+from config.universe import load_universe
+from risk.order import OrderState
+from risk.session import SessionCalendar, is_rth
+from supervisor.clock import Clock
+from venues.alpaca.adapter import Alpaca, MarketFeed, Shared, Wanted
+from venues.alpaca.data import Data
+from venues.alpaca.login import Login
+from venues.alpaca.orders import Restored
+from venues.alpaca.plan import PLANS
+from venues.alpaca.rest import Rest
+from venues.alpaca.trading_stream import TradingStream
+from venues.rest import rest_url
+
+URLS = {"live": "https://api.alpaca.markets", "paper": "https://paper-api.alpaca.markets"}
+DATA_URL, STREAM_URL = "https://data.alpaca.markets", "https://stream.data.alpaca.markets"
+"""The venue's public addresses (docs, "Authentication", "Streaming Market Data")."""
+
+UNSURE = (OrderState.PLANNED, OrderState.SENT, OrderState.UNKNOWN, OrderState.REJECTED)
+"""States of an order of which nobody knows that the venue ever had it."""
+
+
+class Everything(NamedTuple):
+    """What all engines of a run share: one account, one machine's connections for data."""
+
+    account: Shared
+    data: Data
+
+
+_shared: WeakKeyDictionary[Clock, Everything] = WeakKeyDictionary()
+
+
+def login_of(settings: Settings, *, live: bool) -> Login:
+    """The key for orders: of live, or of paper, which shadow uses too."""
+    kind = "live" if live else "paper"
+    key_id, secret = getattr(settings, f"alpaca_{kind}_key_id"), getattr(settings, f"alpaca_{kind}_secret")
+    assert isinstance(key_id, SecretStr), "check_mode asks for it"
+    assert isinstance(secret, SecretStr), "the same"
+    return Login(key_id, secret)
+
+
+def data_login_of(settings: Settings, orders: Login) -> Login:
+    """The key for market data: its own, or the one for orders. A live key's one stream may be wanted elsewhere."""
+    key_id, secret = settings.alpaca_data_key_id, settings.alpaca_data_secret
+    return orders if key_id is None or secret is None else Login(key_id, secret)
+
+
+def trading_url(settings: Settings, *, live: bool) -> str:
+    """Where orders go. Raises ConfigError."""
+    try:
+        return rest_url(settings.alpaca_url or URLS["live" if live else "paper"])
+    except ValueError as error:
+        raise ConfigError("alpaca_url", str(error)) from error
+
+
+def data_urls(settings: Settings) -> tuple[str, str]:
+    """Where streams of data are, and where history is; an emulator has both at one address."""
+    url = settings.alpaca_data_url or settings.alpaca_url
+    if not url:
+        return STREAM_URL, DATA_URL
+    try:
+        url = rest_url(url)
+    except ValueError as error:
+        raise ConfigError("alpaca_data_url", str(error)) from error
+    return url, url
+
+
+def shared_of(clock: Clock, settings: Settings, seed: int) -> Everything:
+    """What the engines of a run share, made by the first that asks."""
+    if clock not in _shared:
+        live = settings.mode == "live"
+        url, login = trading_url(settings, live=live), login_of(settings, live=live)
+        account = Shared(Rest(url, login, clock), TradingStream(url, login, clock, seed))
+        streams, history = data_urls(settings)
+        own = settings.alpaca_data_key_id is not None
+        data = Data(
+            streams,
+            history,
+            data_login_of(settings, login),
+            PLANS[settings.alpaca_plan],
+            clock,
+            seed,
+            feed=settings.alpaca_feed,
+            is_open=shares_trade,
+            field="alpaca_data_key_id" if own else f"alpaca_{'live' if live else 'paper'}_key_id",
+        )
+        _shared[clock] = Everything(account, data)
+    return _shared[clock]
+
+
+def shares_trade(at_ns: int) -> bool:
+    """Whether US shares trade at a time, by our calendar."""
+    known = load_sessions()
+    return is_rth(at_ns, SessionCalendar(holidays=frozenset(known.holidays), half_days=frozenset(known.half_days)))
+
+
+def adapter_of(
+    profile: Profile, settings: Settings, opening: LedgerMind, clock: Clock, *, trades: bool, seed: int
+) -> Alpaca:
+    """The adapter of an engine; one for shadow knows no account."""
+    known = load_universe(profile.universe)
+    account, data = shared_of(clock, settings, seed)
+    facts = tuple(known[symbol] for symbol in profile.symbols)
+    fees = next((profile.fees[one.asset_class] for one in facts if one.asset_class in profile.fees), None)
+    wanted = Wanted(
+        engine=profile.engine,
+        facts=facts,
+        held=tuple(opening.books.positions.get(profile.engine, {})),
+        known=restored(profile.engine, opening),
+        known_ns=opening.last_ns or clock.now_ns(),
+        fee_bps=(fees.maker_bps, fees.taker_bps) if fees is not None else (0.0, 0.0),
+        leverage=dict(profile.leverage),
+    )
+    coins = profile.universe == "crypto"
+    feed_of: Callable[[Sequence[str]], MarketFeed] = data.crypto if coins else data.stocks
+    adapter = Alpaca(wanted, account, feed_of, clock, trades=trades)
+    data.tell = adapter.say  # of whichever engine was made last: it is one log
+    return adapter
+
+
+def restored(engine: str, opening: LedgerMind) -> tuple[Restored, ...]:
+    """The orders that the ledger knows of an engine, in the order in which they were planned."""
+    return tuple(
+        Restored(
+            order.request,
+            order.lots_filled,
+            order.fill_ids,
+            order.over,
+            order.state not in UNSURE or bool(order.fill_ids),
+        )
+        for order in opening.orders.values()
+        if order.request.engine == engine
+    )

@@ -1,0 +1,385 @@
+"""Alpaca as a Venue: one engine's part of one account, or its market alone where orders are simulated (shadow).
+
+Everything real is in the parts: market data in data, the account in account over trading_stream, orders and doubt in
+trading, what may be ordered in rules. Here they are put together and asked what the Venue protocol asks. Two engines
+of one run, crypto and equities, share the account: its REST, its stream, its money.
+"""
+
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from decimal import Decimal
+from typing import Any, Protocol
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from config.errors import ConfigError
+from config.sessions import load_sessions
+from config.universe import SymbolFacts
+from supervisor.clock import NS_PER_S, Clock
+from venues.alpaca import calendar, rules
+from venues.alpaca.account import AccountFeed
+from venues.alpaca.calendar import VenueCalendar
+from venues.alpaca.orders import Orders, Restored, Translator, open_order
+from venues.alpaca.rest import Rest
+from venues.alpaca.rules import CLASSES, SHARE
+from venues.alpaca.trading import ORDERS_PATH, Desk
+from venues.alpaca.trading_stream import TradingStream
+from venues.alpaca.trading_wire import CRYPTO, Account, Asset, Day, Order, Position, plain_symbol
+from venues.market import (
+    MINOR_PER_USD,
+    Accepted,
+    AccountEvent,
+    Bar,
+    Book,
+    Cancelled,
+    CancelRefused,
+    Fill,
+    Instrument,
+    MarketEvent,
+    OpenOrder,
+    OrderRequest,
+    Rejected,
+    Side,
+    VenuePosition,
+)
+from venues.refusals import plain
+from venues.venue import Capabilities, VenueMisspoke
+
+ACCOUNT_NS = 60 * NS_PER_S
+"""Between looks at what the account may do."""
+
+TOUCH_NS = 10 * NS_PER_S
+"""A best price older than this says nothing about what an order would match."""
+
+PAGE_ROWS, PAGES_MAX = 500, 20
+"""Orders of a page, the most that the venue gives, and pages of open orders that anybody has."""
+
+PATIENT_TYPES = ("limit", "market", "")
+"""Orders of other types wait for a trigger: they are nobody's business here."""
+
+Tell = Callable[[str], None]
+
+
+def nobody(text: str) -> None:
+    """Where nothing is told."""
+
+
+class MarketFeed(Protocol):
+    """One engine's market data, as venues.alpaca.data gives it."""
+
+    async def open(self) -> Any:
+        """Subscribe; what is covered, as text."""
+        ...
+
+    def market(self) -> AsyncIterator[Sequence[MarketEvent]]:
+        """Books and trades in batches."""
+        ...
+
+    async def history(self, symbol: str, interval_ns: int, bars: int) -> Sequence[Bar]:
+        """The last closed bars."""
+        ...
+
+    async def close(self) -> None:
+        """Let go."""
+        ...
+
+
+class Shared(Struct):
+    """What all engines of one account share."""
+
+    rest: Rest
+    stream: TradingStream
+    traders: list["Alpaca"] = field(default_factory=list)  # who sends orders
+    users: int = 0
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """What an engine wants of the venue, and what it knows already."""
+
+    engine: str
+    facts: tuple[SymbolFacts, ...]
+    held: Collection[str] = ()  # names of which the ledger has a position
+    known: Iterable[Restored] = ()  # orders of earlier runs
+    known_ns: int = 0  # what happened before is booked
+    fee_bps: tuple[float, float] = (0.0, 0.0)  # of makers and takers
+    leverage: dict[str, int] = {}
+
+
+class Alpaca:
+    """The Venue protocol. Without `trades` it is a market alone, and everything else raises."""
+
+    def __init__(
+        self,
+        wanted: Wanted,
+        shared: Shared,
+        feed_of: Callable[[Sequence[str]], MarketFeed],
+        clock: Clock,
+        *,
+        trades: bool,
+    ):
+        self.name = "alpaca"
+        # an order has no expiry at Alpaca: doubt is closed by `find` itself, which brings its own proof
+        self.capabilities = Capabilities(replace=True, expires=False, simulated=False)
+        self.wanted = wanted
+        self.shared = shared
+        self.feed_of = feed_of
+        self.clock = clock
+        self.trades = trades
+        self.tell: Tell = nobody  # what a person should know; the daemon logs it
+        self.instruments: dict[str, Instrument] = {}
+        self.traded: tuple[str, ...] = ()  # symbols whose market is listened to
+        self.account_row: Account | None = None
+        self.cash_minor: int | None = None  # this engine's part of the account's money, positions at what they cost
+        self.calendar: VenueCalendar | None = None
+        self._account_ns = 0
+        self._said = ""  # why the account is shut, as told last
+        self._fractions: set[str] = set()
+        self._market: MarketFeed | None = None
+        self._desk: Desk | None = None
+        self._feed: AccountFeed | None = None
+        self._touch: dict[str, tuple[int, float, float]] = {}
+        shared.users += 1
+        if trades:
+            shared.traders.append(self)
+
+    # --- opening ------------------------------------------------------------------------------------------------------
+
+    async def open(self) -> Sequence[Instrument]:
+        """Ask what is listed, what the account may do and when the market opens. Raises ConfigError."""
+        account = self.account_row = await self.shared.rest.must(Account, "/v2/account")
+        assets = await self._assets()
+        instruments = self._listed(assets, account)
+        self.instruments = {one.symbol: one for one in instruments}
+        self.traded = tuple(one for one in self.instruments if assets[plain_symbol(one)].tradable)
+        if any(one.asset_class == SHARE for one in instruments):
+            await self._compare_calendars()
+        if self.trades:
+            await self._open_account(account, assets)
+        self._market = self.feed_of(self.traded)
+        self.say(f"{self.wanted.engine}: {await self._market.open()}")
+        return instruments
+
+    async def _assets(self) -> dict[str, Asset]:
+        """What the venue lists of the classes that are wanted, by name without slash."""
+        known: dict[str, Asset] = {}
+        for kind in sorted({CLASSES[one.asset_class] for one in self.wanted.facts}):
+            query = {"status": "active", "asset_class": kind}
+            rows = await self.shared.rest.must(tuple[Asset, ...], "/v2/assets", query)
+            known |= {plain_symbol(row.symbol): row for row in rows if row.asset_class in (kind, "")}
+        return known
+
+    def _listed(self, assets: dict[str, Asset], account: Account) -> list[Instrument]:
+        """The instruments of what is wanted; what cannot be traded is told, and left out unless it is held."""
+        refused, found = [], []
+        for facts in self.wanted.facts:
+            asset = assets.get(plain_symbol(facts.symbol))
+            if asset is None:
+                refused.append(f"{facts.symbol} is not listed")
+                continue
+            if not asset.tradable:
+                refused.append(f"{facts.symbol} is not tradable")
+                if facts.symbol not in self.wanted.held:
+                    continue
+            leverage = self.wanted.leverage.get(facts.symbol, facts.leverage)
+            made = rules.instrument_of(asset, facts, may_short=account.shorting_enabled)
+            found.append(replace(made, engine=self.wanted.engine, leverage=leverage))
+        for text in refused:
+            self.say(text)
+        if not any(assets[plain_symbol(one.symbol)].tradable for one in found):
+            names = ",".join(facts.symbol for facts in self.wanted.facts)
+            raise ConfigError(f"{self.wanted.engine}.symbols", "the venue trades none of them", names)
+        return found
+
+    async def _compare_calendars(self) -> None:
+        """Ask for the venue's sessions and tell where they are not ours."""
+        ours = load_sessions()
+        first, last = calendar.span(self.clock.now_ns(), ours.zone)
+        query = {"start": first.isoformat(), "end": last.isoformat()}
+        rows = await self.shared.rest.must(tuple[Day, ...], calendar.PATH, query)
+        self.calendar = VenueCalendar(rows, ours.zone)
+        for text in self.calendar.differences(ours, first, last):
+            self.say(text)
+
+    async def _open_account(self, account: Account, assets: dict[str, Asset]) -> None:
+        wanted, shared = self.wanted, self.shared
+        translator = Translator(wanted.engine, self.instruments, Orders(wanted.known), wanted.fee_bps)
+        feed = self._feed = AccountFeed(shared.stream, shared.rest, translator, wanted.known_ns, self.say)
+        own = {symbol: assets[plain_symbol(symbol)] for symbol in self.instruments}
+        desk = self._desk = Desk(shared.rest, feed, self.instruments, own, self.say)
+        desk.touch, desk.holds_back = self._best, self._holds_back
+        if self.calendar is not None:
+            desk.session_open = self._venue_open
+        shared.stream.tell = self.say
+        self._judge(account)
+        rows = await shared.rest.must(tuple[Position, ...], "/v2/positions")
+        self.cash_minor = self._cash(account, rows)
+        if account.pattern_day_trader:
+            self.say("the account is flagged as a pattern day trader")
+
+    def _cash(self, account: Account, rows: Sequence[Position]) -> int:
+        """This engine's part of the money: an equal share of the cash, and what its positions cost.
+
+        Positions that were there before are booked as bought for what they cost, which takes that off again.
+        """
+        place, all_ = self.shared.traders.index(self), len(self.shared.traders)
+        cash_minor = round(account.cash * MINOR_PER_USD)
+        share = cash_minor // all_ + (cash_minor % all_ if place == 0 else 0)
+        mine = [row for row in rows if self._instrument(row.symbol) is not None]
+        cost = sum(((abs(row.cost_basis) * (-1 if row.signed < 0 else 1)) for row in mine), Decimal(0))
+        return share + round(cost * MINOR_PER_USD)
+
+    def say(self, text: str) -> None:
+        """Tell a person."""
+        self.tell(text)
+
+    # --- streams ------------------------------------------------------------------------------------------------------
+
+    async def market(self) -> AsyncIterator[Sequence[MarketEvent]]:
+        """Books and trades in batches; never ends by itself."""
+        assert self._market is not None, "open() comes first"
+        touch = self._touch
+        async for batch in self._market.market():
+            if self.trades:
+                for event in batch:
+                    if type(event) is Book and event.bids and event.asks:
+                        touch[event.symbol] = (event.received_ns, event.bids[0].price, event.asks[0].price)
+            yield batch
+
+    async def account(self) -> AsyncIterator[AccountEvent]:
+        """What happens to our orders."""
+        async for event in self._account().iterate():
+            yield event
+
+    def _best(self, symbol: str, side: Side) -> Decimal | None:
+        """The best price of a side, if one was heard a moment ago."""
+        at_ns, bid, ask = self._touch.get(symbol, (0, 0.0, 0.0))
+        if self.clock.now_ns() - at_ns > TOUCH_NS:
+            return None
+        return Decimal(repr(bid if side is Side.BUY else ask))
+
+    # --- orders -------------------------------------------------------------------------------------------------------
+
+    async def submit(self, order: OrderRequest) -> Accepted | Rejected:
+        """Send an order and wait for the verdict."""
+        return await self._orders().submit(order)
+
+    async def cancel(self, symbol: str, order_id: str) -> Cancelled | CancelRefused:
+        """Cancel a resting order and wait until it is over."""
+        return await self._orders().cancel(self.wanted.engine, symbol, order_id)
+
+    async def replace(self, order: OrderRequest) -> Accepted | Rejected | CancelRefused:
+        """Put an order in the place of another one; the verdict is about the new one."""
+        return await self._orders().replace(order)
+
+    def _holds_back(self, symbol: str) -> str:
+        """Why no entry may be sent, beside what is the matter with the symbol or the wire."""
+        if self._said:
+            return self._said
+        instrument = self.instruments.get(symbol)
+        if instrument is not None and instrument.asset_class == SHARE and not self._venue_open():
+            return "the venue's calendar has no session now"
+        return ""
+
+    def _venue_open(self) -> bool:
+        return self.calendar is None or self.calendar.is_open(self.clock.now_ns())
+
+    # --- questions ----------------------------------------------------------------------------------------------------
+
+    async def open_orders(self) -> Sequence[OpenOrder]:
+        """Every order of what is traded here that rests now; orders that wait for a trigger are not ours."""
+        orders = self._account().orders
+        found: dict[str, OpenOrder] = {}
+        for row in await self._open_rows():
+            instrument = self._instrument(row.symbol)
+            if instrument is not None and row.type in PATIENT_TYPES:
+                found[row.id] = open_order(orders.bind(row), row, instrument)
+        return list(found.values())
+
+    async def _open_rows(self) -> list[Order]:
+        """All open orders of the account, page by page."""
+        query = {"status": "open", "limit": str(PAGE_ROWS), "direction": "asc", "nested": "false"}
+        rows: dict[str, Order] = {}
+        for _ in range(PAGES_MAX):
+            page = await self.shared.rest.must(tuple[Order, ...], ORDERS_PATH, query)
+            before = len(rows)
+            rows |= {row.id: row for row in page}
+            if len(page) < PAGE_ROWS:
+                return list(rows.values())
+            if len(rows) == before:
+                break
+            query["after"] = page[-1].submitted_at or page[-1].created_at or ""
+        raise VenueMisspoke(f"{ORDERS_PATH}: open orders do not come to an end after {len(rows)}")
+
+    async def positions(self) -> Sequence[VenuePosition]:
+        """Every position of what is traded here that is not flat."""
+        if self.clock.now_ns() - self._account_ns > ACCOUNT_NS:
+            self._judge(await self.shared.rest.must(Account, "/v2/account"))
+        held = []
+        for row in await self.shared.rest.must(tuple[Position, ...], "/v2/positions"):
+            instrument = self._instrument(row.symbol)
+            if instrument is None:
+                continue
+            lots = rules.whole_lots(instrument, row.signed)
+            rest = row.signed - instrument.size(lots)
+            if rest and instrument.symbol not in self._fractions:
+                self._fractions.add(instrument.symbol)
+                self.say(f"{plain(rest)} of {instrument.symbol} is less than a lot and left alone")
+            if lots:
+                held.append(VenuePosition(instrument.symbol, lots, float(row.avg_entry_price / instrument.tick)))
+        return held
+
+    def _judge(self, account: Account) -> None:
+        """What the account may do now; a change is told, and so is shut."""
+        self.account_row, self._account_ns = account, self.clock.now_ns()
+        shut = account.shut
+        crypto = any(one.asset_class != SHARE for one in self.instruments.values())
+        if not shut and crypto and account.crypto_status not in ("ACTIVE", ""):
+            shut = f"{CRYPTO} is {account.crypto_status} for this account"
+        if shut != self._said:
+            self._said = shut
+            self.say(f"no entries: {shut}" if shut else "entries may be sent again")
+
+    @property
+    def equity_minor(self) -> int | None:
+        """The whole account's worth by the venue's own count; None before it was asked."""
+        return None if self.account_row is None else round(self.account_row.equity * MINOR_PER_USD)
+
+    async def fills(self, since_ns: int) -> Sequence[Fill]:
+        """Every fill at or after a time, oldest first."""
+        return await self._account().fills(since_ns)
+
+    async def find(self, symbol: str, order_id: str) -> OpenOrder | Cancelled | Rejected | None:
+        """What became of an order; what it says was proven, and None means: ask again."""
+        return await self._orders().find(self.wanted.engine, symbol, order_id)
+
+    async def history(self, symbol: str, interval_ns: int, bars: int) -> Sequence[Bar]:
+        """The last closed bars, oldest first."""
+        assert self._market is not None, "open() comes first"
+        return await self._market.history(symbol, interval_ns, bars) if symbol in self.traded else ()
+
+    async def close(self) -> None:
+        """Let go of this engine's streams; of the account when no other engine uses it."""
+        if self._feed is not None:
+            await self._feed.close()
+        if self._market is not None:
+            await self._market.close()
+        self.shared.users -= 1
+        if self.shared.users <= 0:
+            await self.shared.rest.close()
+
+    # --- small things -------------------------------------------------------------------------------------------------
+
+    def _instrument(self, symbol: str) -> Instrument | None:
+        known = self.instruments.get(symbol)
+        if known is None:
+            named = plain_symbol(symbol)
+            known = next((one for one in self.instruments.values() if plain_symbol(one.symbol) == named), None)
+        return known
+
+    def _orders(self) -> Desk:
+        assert self._desk is not None, "open() with an account comes first"
+        return self._desk
+
+    def _account(self) -> AccountFeed:
+        assert self._feed is not None, "open() with an account comes first"
+        return self._feed

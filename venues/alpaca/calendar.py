@@ -1,0 +1,67 @@
+"""The venue's calendar of the stock market, held against ours: where they differ a person is told, and the narrower
+rules.
+
+Ours decides in risk when an entry may pass, so what is shut there is shut. What the venue calls shut or closes sooner
+is refused by the adapter: entries by `is_open`. Nothing is opened in hours that only one of the two knows.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from config.sessions import Sessions
+from supervisor.clock import NS_PER_S
+from venues.alpaca.trading_wire import Day
+from venues.venue import VenueMisspoke
+
+AHEAD = timedelta(days=90)
+"""How far the venue's calendar is asked for: a run that lasts longer asks again with its restart."""
+
+SATURDAY = 5
+PATH = "/v2/calendar"
+
+
+class VenueCalendar:
+    """Sessions of the venue, by date."""
+
+    def __init__(self, days: Iterable[Day], zone: str):
+        self.zone = ZoneInfo(zone)
+        self.sessions: dict[date, tuple[time, time]] = {}
+        for day in days:
+            try:
+                hours = (time.fromisoformat(day.open), time.fromisoformat(day.close))
+                self.sessions[date.fromisoformat(day.date)] = hours
+            except ValueError as error:
+                raise VenueMisspoke(f"{PATH}: {day}: {error}") from error
+
+    def is_open(self, at_ns: int) -> bool:
+        """Whether the venue has a session at a time; a day beyond what was asked is not known to have one."""
+        local = datetime.fromtimestamp(at_ns // NS_PER_S, UTC).astimezone(self.zone)
+        hours = self.sessions.get(local.date())
+        return hours is not None and hours[0] <= local.time() < hours[1]
+
+    def differences(self, ours: Sessions, first: date, last: date) -> Iterator[str]:
+        """What the two say differently of the days from `first` to `last`, a line for each."""
+        day = first
+        while day <= last:
+            if ours.first <= day <= ours.last:
+                here, there = _hours(ours, day), self.sessions.get(day)
+                if here != there:
+                    yield f"{day}: the venue has {_said(there)}, our calendar {_said(here)}; entries pass in both only"
+            day += timedelta(days=1)
+
+
+def span(at_ns: int, zone: str) -> tuple[date, date]:
+    """The days that are asked for."""
+    today = datetime.fromtimestamp(at_ns // NS_PER_S, UTC).astimezone(ZoneInfo(zone)).date()
+    return today, today + AHEAD
+
+
+def _hours(ours: Sessions, day: date) -> tuple[time, time] | None:
+    if day.weekday() >= SATURDAY or day in ours.holidays:
+        return None
+    return ours.open, ours.close_early if day in ours.half_days else ours.close
+
+
+def _said(hours: tuple[time, time] | None) -> str:
+    return "no session" if hours is None else f"{hours[0]:%H:%M} to {hours[1]:%H:%M}"
