@@ -79,6 +79,10 @@ class MarketFeed(Protocol):
         """The last closed bars."""
         ...
 
+    def deaf(self) -> Collection[str]:
+        """Symbols of whose market something may be missed now."""
+        ...
+
     async def close(self) -> None:
         """Let go."""
         ...
@@ -129,7 +133,8 @@ class Alpaca:
         self.instruments: dict[str, Instrument] = {}
         self.traded: tuple[str, ...] = ()  # symbols whose market is listened to
         self.account_row: Account | None = None
-        self.cash_minor: int | None = None  # this engine's part of the account's money, positions at what they cost
+        self.cash_minor: int | None = None  # this engine's part of the account's money, as last told
+        self.cash_ns = 0  # when that was
         self.calendar: VenueCalendar | None = None
         self._account_ns = 0
         self._said = ""  # why the account is shut, as told last
@@ -212,7 +217,7 @@ class Alpaca:
         shared.stream.tell = self.say
         self._judge(account)
         rows = await shared.rest.must(tuple[Position, ...], "/v2/positions")
-        self.cash_minor = self._cash(account, rows)
+        self.cash_minor, self.cash_ns = self._cash(account, rows), self.clock.now_ns()
         if account.pattern_day_trader:
             self.say("the account is flagged as a pattern day trader")
 
@@ -227,6 +232,15 @@ class Alpaca:
         mine = [row for row in rows if self._instrument(row.symbol) is not None]
         cost = sum(((abs(row.cost_basis) * (-1 if row.signed < 0 else 1)) for row in mine), Decimal(0))
         return share + round(cost * MINOR_PER_USD)
+
+    def _know_cash(self, account: Account) -> None:
+        """What cash the ledger should hold now; nobody knows it of an engine that shares the account with another.
+
+        Nor of coins: what the venue takes of them as a fee comes off at the day's end, in coins.
+        """
+        alone = len(self.shared.traders) == 1 and all(one.asset_class == SHARE for one in self.instruments.values())
+        self.cash_minor = round(account.cash * MINOR_PER_USD) if alone else None
+        self.cash_ns = self.clock.now_ns()
 
     def say(self, text: str) -> None:
         """Tell a person."""
@@ -249,6 +263,12 @@ class Alpaca:
         """What happens to our orders."""
         async for event in self._account().iterate():
             yield event
+
+    def deaf(self) -> Collection[str]:
+        """Symbols of whose market or whose fills something may be missed now."""
+        if self.trades and not self._account().ready:
+            return self.traded
+        return self._market.deaf() if self._market is not None else ()
 
     def _best(self, symbol: str, side: Side) -> Decimal | None:
         """The best price of a side, if one was heard a moment ago."""
@@ -313,7 +333,9 @@ class Alpaca:
     async def positions(self) -> Sequence[VenuePosition]:
         """Every position of what is traded here that is not flat."""
         if self.clock.now_ns() - self._account_ns > ACCOUNT_NS:
-            self._judge(await self.shared.rest.must(Account, "/v2/account"))
+            account = await self.shared.rest.must(Account, "/v2/account")
+            self._judge(account)
+            self._know_cash(account)
         held = []
         for row in await self.shared.rest.must(tuple[Position, ...], "/v2/positions"):
             instrument = self._instrument(row.symbol)

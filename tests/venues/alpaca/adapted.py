@@ -40,6 +40,9 @@ class ScriptedFeed:
     async def history(self, symbol: str, interval_ns: int, bars: int) -> Sequence[Bar]:
         return ()
 
+    def deaf(self) -> Sequence[str]:
+        return ()
+
     async def close(self) -> None:
         """Nothing is open."""
 
@@ -109,9 +112,7 @@ async def adapted(
     clock = shared.rest.clock if shared else Clock(asyncio.get_running_loop(), 1_772_463_600_000_000_000, speed)
     engine = "crypto" if "/" in symbols[0] else "equities"
     facts = load_universe(engine)
-    wanted = Wanted(
-        engine=engine, facts=tuple(facts[one] for one in symbols), known=known, known_ns=known_ns, **more
-    )
+    wanted = Wanted(engine=engine, facts=tuple(facts[one] for one in symbols), known=known, known_ns=known_ns, **more)
     shared = shared or Shared(Rest(venue.url, LOGIN, clock), TradingStream(venue.url, LOGIN, clock))
     adapter = Alpaca(wanted, shared, ScriptedFeed, clock, trades=True)
     one = Adapted(venue, adapter)

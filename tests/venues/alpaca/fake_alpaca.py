@@ -58,7 +58,10 @@ class FakeAlpaca:
 
     async def tell(self, event: str, row: dict[str, Any], **more: Any) -> None:
         """An update on every socket that stands."""
-        told = {"stream": "trade_updates", "data": {"event": event, "timestamp": self.stamp(), "order": dict(row)} | more}
+        told = {
+            "stream": "trade_updates",
+            "data": {"event": event, "timestamp": self.stamp(), "order": dict(row)} | more,
+        }
         if self.mute:
             return
         for socket in self.sockets:
