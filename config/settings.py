@@ -235,6 +235,8 @@ def check_mode(settings: Settings, engine: EngineName) -> None:
     if engine != "perps" and mode in ("live", "paper") and settings.alpaca_trading_mode != mode:
         right = f"must be {mode} for {engine} in {mode} mode: ALPACA_TRADING_MODE={mode}"
         raise ConfigError("alpaca_trading_mode", right, settings.alpaca_trading_mode)
+    if engine != "perps" and mode in ("live", "paper", "shadow"):
+        check_data_key(settings)
     for name in NEEDS.get((mode, engine), ()):
         if getattr(settings, name) is None:
             right = f"is missing, and {engine} in {mode} mode needs it: set {PREFIX}{name.upper()}"
@@ -262,16 +264,20 @@ def is_loopback(url: str) -> bool:
     return urlsplit(url).hostname in LOOPBACK
 
 
-def check_alpaca(settings: Settings) -> None:
-    """Refuse keys in clear text to another machine, half a key, and a feed that the plan does not have."""
-    for name in ("alpaca_url", "alpaca_data_url"):
-        url = getattr(settings, name)
-        if url and not url.startswith("https://") and not (url.startswith("http://") and is_loopback(url)):
-            raise ConfigError(name, "must begin with https://; http:// is for an emulator on this machine", url)
+def check_data_key(settings: Settings) -> None:
+    """Refuse half of a key for market data."""
     if (settings.alpaca_data_key_id is None) != (settings.alpaca_data_secret is None):
         given, missing = ("key_id", "secret") if settings.alpaca_data_secret is None else ("secret", "key_id")
         right = f"is missing beside alpaca_data_{given}: both, or neither where the key for orders gets the data too"
         raise ConfigError(f"alpaca_data_{missing}", right)
+
+
+def check_alpaca(settings: Settings) -> None:
+    """Refuse keys in clear text to another machine, and a feed that the plan does not have."""
+    for name in ("alpaca_url", "alpaca_data_url"):
+        url = getattr(settings, name)
+        if url and not url.startswith("https://") and not (url.startswith("http://") and is_loopback(url)):
+            raise ConfigError(name, "must begin with https://; http:// is for an emulator on this machine", url)
     if settings.alpaca_feed == "sip" and settings.alpaca_plan == "basic":
         raise ConfigError(
             "alpaca_feed", "must be iex with alpaca_plan = basic, which has no consolidated quotes", "sip"

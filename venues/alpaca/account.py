@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from msgspec import Struct
 
@@ -17,7 +18,17 @@ from supervisor.clock import NS_PER_S, Clock
 from venues.alpaca.orders import Orders, Tracked, Translator
 from venues.alpaca.rest import Refused, Rest
 from venues.alpaca.trading_stream import TradingStream
-from venues.alpaca.trading_wire import Activity, Execution, Fate, Order, Update, executed, execution, fate_of
+from venues.alpaca.trading_wire import (
+    Activity,
+    Execution,
+    Fate,
+    Order,
+    Update,
+    executed,
+    execution,
+    fate_of,
+    plain_symbol,
+)
 from venues.market import Accepted, AccountEvent, Cancelled, Fill, Rejected, TimeInForce
 from venues.venue import VenueMisspoke, VenueUnreachable
 
@@ -41,6 +52,9 @@ PAGES_MAX = 200
 
 TOLD_MAX = 20_000
 """Ids of fills that were told."""
+
+FEE_SHARE_MAX = Decimal("0.01")
+"""No fee takes more of a fill (the highest tier takes a quarter of that): what does is another trade."""
 
 FILLS_PATH = "/v2/account/activities/FILL"
 ORDER_PATH = "/v2/orders/{}"
@@ -75,6 +89,7 @@ class AccountFeed:
         self.owed: dict[str, Owed] = {}
         self.excess: dict[str, Tracked] = {}
         self.strays = 0  # fills of what is not traded here, and those older than the ledger
+        self.held: dict[str, Decimal] = {}  # positions as the venue last told, without slash; empty after a gap
         self._told: dict[str, None] = {}
         self._changed: dict[str, asyncio.Event] = {}  # order -> somebody waits for its news
         self._stirred = asyncio.Event()
@@ -132,7 +147,7 @@ class AccountFeed:
         tracked = self.orders.bind(update.order)
         told = executed(update)
         if told is not None:
-            self.hear_executions([told])
+            self._translate(told, self._kept(told, update.position_qty))
         if tracked is not None:
             fate = fate_of({"fill": "filled"}.get(update.event, update.event))
             if update.event == REPLACE_REJECTED:
@@ -140,8 +155,21 @@ class AccountFeed:
             self.hear_row(update.order, fate if fate is not Fate.OPEN else update.order.fate)
         self._beside.wake()
 
+    def _kept(self, told: Execution, after: Decimal | None) -> Decimal | None:
+        """How much of what was bought the account did not get, by the venue's own count of it; None: unknown."""
+        name = plain_symbol(told.symbol)
+        before = self.held.pop(name, None)
+        if after is None:
+            return None
+        self.held[name] = after
+        if before is None:
+            return None
+        kept = before + told.qty * told.side.sign - after
+        return kept if 0 <= kept <= told.qty * FEE_SHARE_MAX else None
+
     def gap(self, since_ns: int) -> None:
         """The stream is heard again."""
+        self.held.clear()
         since_ns = since_ns or self.floor_ns
         self.gap_ns = since_ns if self.gap_ns is None else min(since_ns, self.gap_ns)
         self._stirred.set()
@@ -151,7 +179,7 @@ class AccountFeed:
         for one in sorted(told, key=lambda one: one.at_ns):
             self._translate(one)
 
-    def _translate(self, one: Execution) -> Fill | None:
+    def _translate(self, one: Execution, kept: Decimal | None = None) -> Fill | None:
         translated = self.translator.fill(one)
         if translated is None:
             self.strays += 1
@@ -165,6 +193,8 @@ class AccountFeed:
             if len(self._told) > TOLD_MAX:
                 del self._told[next(iter(self._told))]
             self.events.append(fill)
+            if (fee := self.translator.coin_fee(one, fill, kept)) is not None:
+                self.events.append(fee)
             self._beside.wake()
         if tracked is not None:
             self.moved(tracked)

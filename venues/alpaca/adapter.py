@@ -337,7 +337,11 @@ class Alpaca:
             self._judge(account)
             self._know_cash(account)
         held = []
-        for row in await self.shared.rest.must(tuple[Position, ...], "/v2/positions"):
+        rows = await self.shared.rest.must(tuple[Position, ...], "/v2/positions")
+        told = {plain_symbol(row.symbol): row.signed for row in rows}
+        for name in map(plain_symbol, self.instruments):
+            self._account().held.setdefault(name, told.get(name, Decimal(0)))
+        for row in rows:
             instrument = self._instrument(row.symbol)
             if instrument is None:
                 continue

@@ -11,8 +11,9 @@ from decimal import Decimal
 
 from msgspec import Struct, field
 
+from venues.alpaca.rules import SPOT
 from venues.alpaca.trading_wire import Execution, Order, plain_symbol, side_of
-from venues.market import Fill, Instrument, OpenOrder, OrderRequest, TimeInForce
+from venues.market import Fill, Instrument, OpenOrder, OrderRequest, Side, TimeInForce
 from venues.refusals import plain
 
 OVER_KEPT_MAX = 4_000
@@ -218,9 +219,34 @@ class Translator:
         tracked = self.orders.of_row(told.row_id)
         maker = tracked is not None and tracked.request.time_in_force is not TimeInForce.IOC
         ticks = instrument.ticks(told.price)
-        bps = Decimal(str(self.fee_bps[0 if maker else 1]))
-        fee = round(Decimal(instrument.notional_minor(ticks, lots)) * bps / BPS)
+        fee = 0 if in_coins(instrument, told) else self._fee(instrument.notional_minor(ticks, lots), maker=maker)
         order_id = tracked.request.id if tracked else ""
         name, at_ns = fill_id(told), told.at_ns
         fill = Fill(self.engine, name, order_id, instrument.symbol, told.side, lots, ticks, fee, maker, at_ns)
         return fill, tracked, new
+
+    def _fee(self, amount: int, *, maker: bool) -> int:
+        """The fee's part of an amount."""
+        bps = Decimal(str(self.fee_bps[0 if maker else 1]))
+        return round(Decimal(amount) * bps / BPS)
+
+    def coin_fee(self, told: Execution, fill: Fill, measured: Decimal | None) -> Fill | None:
+        """What the venue keeps of bought coins, as a sale of them whose proceeds are the fee.
+
+        The order got all its lots, the account did not: a position of what was bought would be more than there is to
+        sell ("insufficient balance"). `measured`: what is missing by the venue's own count; None: it did not say.
+        """
+        instrument = self.instruments[plain_symbol(told.symbol)]
+        if not in_coins(instrument, told):
+            return None
+        lots = self._fee(fill.lots, maker=fill.maker) if measured is None else instrument.lots(measured)
+        if lots <= 0:
+            return None
+        worth = instrument.notional_minor(fill.ticks, lots)
+        name = f"{fill.id}:fee"
+        return Fill(self.engine, name, "", fill.symbol, Side.SELL, lots, fill.ticks, worth, fill.maker, fill.at_ns)
+
+
+def in_coins(instrument: Instrument, told: Execution) -> bool:
+    """Whether the fee comes off what is received in coins (docs, "Crypto Fees": of a buy it does)."""
+    return instrument.asset_class == SPOT and told.side is Side.BUY

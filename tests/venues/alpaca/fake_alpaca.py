@@ -35,6 +35,7 @@ class FakeAlpaca:
         self.said: list[dict[str, Any]] = []  # by clients of the stream
         self.authorized = "authorized"
         self.binary = True
+        self.position_qty = "1"
         self.mute = False  # the stream tells nothing
         self.refusals: list[tuple[int, Any]] = []  # of the next acts
         self.lose: list[str] = []  # of the next acts: "before" it is done, or "after"
@@ -92,7 +93,9 @@ class FakeAlpaca:
         )
         if told:
             event = "fill" if whole else "partial_fill"
-            await self.tell(event, row, price=price, qty=qty, position_qty="1", execution_id=f"{number:08d}-bbbb")
+            await self.tell(
+                event, row, price=price, qty=qty, position_qty=self.position_qty, execution_id=f"{number:08d}-bbbb"
+            )
 
     async def end(self, row: dict[str, Any], status: str = "canceled", *, told: bool = True) -> None:
         """An order is over."""
