@@ -58,7 +58,6 @@ AHEAD = {
     "venues/aleatoric/dialects/read_bybit.py",  # the same; OKX's speaker needs its reader's checksum
     "venues/aleatoric/funding/details.py",  # the MCP door's, as regime.py
     "venues/aleatoric/funding/regime.py",
-    "venues/alpaca/data.py",  # the adapter's, and the daemon's for bars of coins
 }
 FILE_LINES_MAX, FUNCTION_LINES_MAX = 500, 70
 BROAD = {"Exception", "BaseException"}

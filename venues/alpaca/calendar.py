@@ -1,8 +1,7 @@
-"""The venue's calendar of the stock market, held against ours: where they differ a person is told, and the narrower
-rules.
+"""The venue's calendar of the stock market, held against ours: what differs is told, and the narrower one rules.
 
-Ours decides in risk when an entry may pass, so what is shut there is shut. What the venue calls shut or closes sooner
-is refused by the adapter: entries by `is_open`. Nothing is opened in hours that only one of the two knows.
+Ours decides in risk when an entry may pass, so what is shut there is shut. What the venue calls shut, or shuts sooner,
+is refused by the adapter (`is_open`). So nothing is opened in hours that only one of the two knows.
 """
 
 from collections.abc import Iterable, Iterator
