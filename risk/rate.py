@@ -1,9 +1,12 @@
-"""Order rate: a bucket that starts full once and never grants a second burst.
+"""Order rate: a bucket that starts full once, never grants a second burst, and no more in any minute than its rate.
 
-Kept as one integer, the time by which everything granted so far is paid off (the generic cell rate algorithm of ATM). A
-seed engine kept tokens and a last-fill time of zero instead, and granted a whole second burst in its first second.
+The bucket is one integer, the time by which everything granted so far is paid off (the generic cell rate algorithm of
+ATM). A seed engine kept tokens and a last-fill time of zero instead, and granted a whole second burst in its first
+second. A full bucket and what flows into it are nearly twice the rate in its first minute, which no venue takes for
+thirty a minute: so the grants of the last minute are remembered too.
 """
 
+from bisect import bisect_right
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -13,11 +16,12 @@ NS_PER_MINUTE = 60 * 1_000_000_000
 
 
 class RateBucket(Struct, frozen=True, kw_only=True):
-    """At most `burst` at once, and `per_minute` over time."""
+    """At most `burst` at once, and `per_minute` in any minute."""
 
     per_minute: int
     burst: int
     paid_ns: int = 0  # when the bucket is full again
+    granted: tuple[int, ...] = ()  # of the last minute, oldest first; no more than per_minute
 
     @property
     def gap_ns(self) -> int:
@@ -39,5 +43,10 @@ def take(bucket: RateBucket, at_ns: int) -> Taken:
     slack = (bucket.burst - 1) * gap
     if bucket.paid_ns - slack > at_ns:
         return Taken(bucket, False, bucket.paid_ns - slack)
-    after = replace(bucket, paid_ns=max(bucket.paid_ns, at_ns) + gap)
-    return Taken(after, True, max(at_ns, after.paid_ns - slack))
+    granted = bucket.granted[bisect_right(bucket.granted, at_ns - NS_PER_MINUTE) :]
+    if len(granted) >= bucket.per_minute:
+        return Taken(bucket, False, granted[-bucket.per_minute] + NS_PER_MINUTE)
+    granted = (*granted, max(at_ns, granted[-1]) if granted else at_ns)
+    after = replace(bucket, paid_ns=max(bucket.paid_ns, at_ns) + gap, granted=granted)
+    full_ns = granted[-bucket.per_minute] + NS_PER_MINUTE if len(granted) == bucket.per_minute else at_ns
+    return Taken(after, True, max(at_ns, after.paid_ns - slack, full_ns))

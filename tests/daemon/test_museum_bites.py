@@ -22,12 +22,11 @@ from actors.symbol_state import SymbolState
 from daemon import graph
 from daemon.museum.exhibit import visit
 from daemon.museum.hall import EXHIBITS
-from risk import circuit_breaker, gate, gate_state, pricing, rules, sizing
+from risk import circuit_breaker, gate, gate_state, pricing, rate, rules, sizing
 from risk.intent import Reprice
 from risk.ledger import books
 from risk.macro_window import Calendar
 from risk.position import Position, apply_fill
-from risk.rate import RateBucket
 from risk.rules import Finding
 from risk.sizing import lots_for
 from supervisor.mailbox import Mailbox
@@ -248,7 +247,7 @@ BUGS: tuple[tuple[str, Callable[[pytest.MonkeyPatch], None]], ...] = (
     ("l13-five-levels", _attribute(obi_pump, "DEEP", 5)),
     ("d12-old-book", _attribute(signal, "NS_PER_MS", 10**12)),
     ("d12-fill-behind-books", _attribute(Mailbox, "take", _books_first)),
-    ("d9-second-burst", _attribute(RateBucket, "gap_ns", property(lambda self: 0))),
+    ("d9-second-burst", _attribute(rate, "NS_PER_MINUTE", 0)),
     ("d5-shadow-never-ends", _attribute(MatchingEngine, "cancel", lambda self, order_id, at_ns: [])),
     ("d5-shadow-taker", _attribute(MatchingEngine, "_fill", lambda self, *how, maker: [])),
     ("l21-flag-unread", _attribute(Runner, "stop", _waits_for_ever)),

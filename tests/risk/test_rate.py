@@ -49,6 +49,32 @@ def test_a_clock_that_goes_back_grants_nothing():
     assert not take(bucket, START_NS - NS_PER_MINUTE).allowed
 
 
+def test_a_full_bucket_and_its_rate_are_not_twice_the_rate():
+    """Thirty at once and one every two seconds after were 59 orders in the first minute of "30 a minute"."""
+    seconds = [START_NS + second * 1_000_000_000 for second in range(60)]
+    assert len(grants(RateBucket(per_minute=30, burst=30), [START_NS] * 40 + seconds)) == 30
+    bucket = RateBucket(per_minute=2, burst=2)
+    for at_ns in (START_NS, START_NS + 1):
+        bucket, allowed, next_ns = take(bucket, at_ns)
+        assert allowed
+    assert next_ns == START_NS + NS_PER_MINUTE
+    assert not take(bucket, next_ns - 1).allowed
+    assert take(bucket, next_ns).allowed
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 40), st.lists(st.integers(0, NS_PER_MINUTE // 4), min_size=1, max_size=120))
+def test_no_minute_has_more_than_the_rate(per_minute, gaps):
+    times, at_ns = [], START_NS
+    for gap in gaps:
+        at_ns += gap
+        times.append(at_ns)
+    granted = grants(RateBucket(per_minute=per_minute, burst=60), times)
+    assert granted
+    for start in granted:
+        assert sum(start <= at_ns < start + NS_PER_MINUTE for at_ns in granted) <= per_minute
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     st.integers(1, 6000),
