@@ -11,7 +11,7 @@ LOCK_BEFORE := 2026-10-01T12:00:00Z
 RESOLVE := UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --upgrade --exclude-newer $(LOCK_BEFORE) \
 	--universal --python-version 3.11 --fork-strategy fewest --generate-hashes
 
-.PHONY: help venv run test check soak books fuzz hl-hour bench lock
+.PHONY: help venv run test check soak week books fuzz hl-hour bench lock
 
 help: # Lists the verbs.
 	@grep -E '^[a-z-]+:.*# ' Makefile
@@ -31,6 +31,9 @@ check: .venv/dev.stamp # Lints, checks the formatting, checks the types.
 
 soak: .venv/run.stamp # Runs one synthetic day of all three engines as fast as it goes, state in var/soak.
 	$(PY) -m daemon run --mode synthetic --engine perps --engine crypto --engine equities --seed 7 --for 24h --speed max --data-dir var/soak
+
+week: .venv/dev.stamp # Runs three engines through a week of closes, releases and a crash in virtual time (SYMBOLS=all: every name; half an hour for few).
+	$(PY) -m tests.soak.week --symbols $(or $(SYMBOLS),few) --seed $(or $(SEED),7)
 
 books: .venv/dev.stamp # Checks N snapshots of many synthetic markets (10,000,000 of them take a minute or two).
 	$(PY) -m tests.soak.books $(or $(N),10000000)
