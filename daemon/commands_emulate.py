@@ -34,9 +34,7 @@ Symbols = Annotated[str, typer.Option(metavar="BTC,xyz:TSLA", help="Default: all
 
 AlpacaAccounts = Annotated[
     list[str] | None,
-    typer.Option(
-        "--account", metavar="KEY:SECRET:USD[:cash|noshort|pdt]", help="Repeatable. Default: throw-away keys."
-    ),
+    typer.Option("--account", metavar="KEY:USD[:cash|noshort|pdt]", help="Repeatable. Secrets are made and shown."),
 ]
 Start = Annotated[str, typer.Option(metavar="2026-01-05T14:00Z", help="Venue's time at the start. Default: now.")]
 PlanName = Annotated[str, typer.Option("--plan", metavar="basic|plus", help="What its market data streams allow.")]

@@ -31,7 +31,7 @@ __all__ = ["PORT_MAX", "AskedAlpaca", "asked_alpaca", "emulator_of_alpaca", "ser
 ENGINES = ("crypto", "equities")
 USD_DEFAULT = Decimal(100_000)
 """What the real venue gives a new paper account."""
-ACCOUNT = re.compile(r"([A-Za-z0-9]{4,64}):([A-Za-z0-9]{4,64}):(\d+(?:\.\d+)?)((?::(?:cash|noshort|pdt))*)", re.ASCII)
+ACCOUNT = re.compile(r"([A-Za-z0-9]{4,64}):(\d+(?:\.\d+)?)((?::(?:cash|noshort|pdt))*)", re.ASCII)
 KEY_DIGITS, SECRET_DIGITS = 18, 40
 
 
@@ -45,7 +45,6 @@ class AskedAlpaca(Struct, frozen=True, kw_only=True):
     faults: tuple[Fault, ...]
     faults_seed: int
     accounts: tuple[AccountConfig, ...]
-    throw_away: bool  # whether the account's keys can be derived from the seed
     symbols: tuple[str, ...]
     plan: Plan
     fees: bool
@@ -88,8 +87,7 @@ def asked_alpaca(
         start_ns=parse_start(start) if start else None,
         faults=rules,
         faults_seed=seed if faults_seed is None else faults_seed,
-        accounts=tuple(map(parse_account, accounts)) or (throw_away_account(seed),),
-        throw_away=not accounts,
+        accounts=tuple(parse_account(text, seed) for text in accounts or [f"{throw_away_key(seed)}:{USD_DEFAULT}"]),
         symbols=symbols or tuple(known),
         plan=PLANS[plan],
         fees=fees,
@@ -111,28 +109,32 @@ def parse_start(text: str) -> int:
     return round(at.timestamp()) * NS_PER_S
 
 
-def parse_account(text: str) -> AccountConfig:
-    """KEY:SECRET:USD, and what the account may not do."""
+def parse_account(text: str, seed: int) -> AccountConfig:
+    """KEY:USD, and what the account may not do; its secret is derived, so that none stands in a command."""
     told = ACCOUNT.fullmatch(text.strip())
-    if told is None or not 0 <= Decimal(told[3]) <= USD_MAX:
-        right = "KEY:SECRET:USD, and :cash (no margin), :noshort or :pdt (day trading protection) if you like"
-        raise BadInput("--account", "(not shown: it has a secret in it)", right)
-    ways = told[4].split(":")
+    if told is None or not 0 <= Decimal(told[2]) <= USD_MAX:
+        right = "KEY:USD, and :cash (no margin), :noshort or :pdt (day trading protection) if you like"
+        raise BadInput("--account", text, right)
+    ways = told[3].split(":")
     return AccountConfig(
         key_id=told[1],
-        secret=told[2],
-        usd=Decimal(told[3]),
+        secret=secret_of(told[1], seed),
+        usd=Decimal(told[2]),
         multiplier=1 if "cash" in ways else 2,
         shorting="noshort" not in ways,
         pdt="pdt" in ways,
     )
 
 
-def throw_away_account(seed: int) -> AccountConfig:
-    """An account whose keys everybody knows who knows the seed: good for an emulator, and for nothing else."""
-    digits = "".join(identity(seed, "emulated alpaca", part).removeprefix("0x") for part in (1, 2))
-    key, secret = digits[:KEY_DIGITS].upper(), digits[KEY_DIGITS : KEY_DIGITS + SECRET_DIGITS]
-    return AccountConfig(key_id=f"PK{key}", secret=secret, usd=USD_DEFAULT)
+def throw_away_key(seed: int) -> str:
+    """The key of the account that is there when none is named."""
+    return "PK" + identity(seed, "emulated alpaca", 0).removeprefix("0x")[:KEY_DIGITS].upper()
+
+
+def secret_of(key: str, seed: int) -> str:
+    """A secret that everybody knows who knows the seed: good for an emulator, and for nothing else."""
+    digits = (identity(seed, f"emulated alpaca/{key}", part).removeprefix("0x") for part in (1, 2))
+    return "".join(digits)[:SECRET_DIGITS]
 
 
 def serve_alpaca(asked: AskedAlpaca, *, as_json: bool) -> int:
@@ -173,9 +175,9 @@ def shown(asked: AskedAlpaca, port: int, *, as_json: bool) -> str:
         told = {
             "url": url,
             "seed": asked.seed,
-            "accounts": [{"key_id": one.key_id, "usd": one.usd} for one in asked.accounts],
-            "throw_away_key_id": first.key_id if asked.throw_away else "",
-            "throw_away_secret": first.secret if asked.throw_away else "",
+            "accounts": [{"key_id": one.key_id, "secret": one.secret, "usd": one.usd} for one in asked.accounts],
+            "throw_away_key_id": first.key_id,
+            "throw_away_secret": first.secret,
             "config": "\n".join(lines_of_config),
         }
         return msgspec.json.encode(told).decode()  # one line: a script reads it while this runs on
@@ -185,10 +187,8 @@ def shown(asked: AskedAlpaca, port: int, *, as_json: bool) -> str:
     lines.append(f"{len(asked.symbols)} symbols, seed {asked.seed}, time {pace}, {len(asked.faults)} rules of faults")
     lines += [f"account {one.key_id}: {one.usd} USD" for one in asked.accounts]
     lines += ["for a daemon, emulator.toml:", "", *lines_of_config]
-    key, secret = (first.key_id, first.secret) if asked.throw_away else (first.key_id, "the secret of that account")
-    lines += ["", f"and in its environment OBID_ALPACA_PAPER_KEY_ID={key} OBID_ALPACA_PAPER_SECRET={secret}"]
-    if asked.throw_away:
-        lines.append("  (throw-away keys: whoever knows the seed has them)")
+    keys = f"OBID_ALPACA_PAPER_KEY_ID={first.key_id} OBID_ALPACA_PAPER_SECRET={first.secret}"
+    lines += ["", f"and in its environment {keys}", "  (throw-away keys: whoever knows the seed has them)"]
     lines.append(f"then: obid run --mode paper --engine {_engines(asked)[0]} --config emulator.toml")
     return "\n".join(lines)
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 import threading
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
@@ -78,20 +78,26 @@ def running(
     seed: int = 1,
 ) -> Iterator[Running]:
     """Serve until the block is over; without a speed time is stepped."""
-    listener = listen("127.0.0.1", 0)
-    port = listener.getsockname()[1]
     told = asked(
-        where=Where("127.0.0.1", port),
+        where=Where("127.0.0.1", 0),
         seed=seed,
         speed=speed,
         faults=faults,
         accounts=accounts or [f"{ADDRESS}:100000"],
         symbols=tuple(symbols),
     )
-    server = Running(port)
+    with serving(lambda clock: emulator_of(told, clock), speed) as server:
+        yield server
+
+
+@contextmanager
+def serving(build: Callable[[Clock], Emulator], speed: float | None, epoch_ns: int | None = None) -> Iterator[Running]:
+    """Serve what is built until the block is over."""
+    listener = listen("127.0.0.1", 0)
+    server = Running(listener.getsockname()[1])
 
     async def live(clock: Clock) -> None:
-        server.emulator = emulator_of(told, clock)
+        server.emulator = build(clock)
         server.program = program_of(server.emulator, listener, clock)
         server.loop = clock.loop
         server.up.set()
@@ -102,7 +108,7 @@ def running(
 
     def serve() -> None:
         try:
-            run_wall(live, speed=speed or 1.0)
+            run_wall(live, epoch_ns, speed or 1.0)
         except BaseException as error:
             failed.append(error)
             server.up.set()

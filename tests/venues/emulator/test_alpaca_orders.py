@@ -74,6 +74,28 @@ def test_ioc_and_fok():
     assert (desk.state(whole)["status"], desk.state(whole)["filled_qty"]) == ("canceled", "0")
 
 
+def test_a_market_order_waits_for_what_the_book_has_not():
+    desk = Desk(fees=NO_FEES)
+    desk.market.size = 0.002
+    desk.advance(1)
+    order = desk.order(qty="0.025")  # a book shows 0.01
+    desk.advance(0.1)
+    assert (desk.state(order)["status"], desk.state(order)["filled_qty"]) == ("partially_filled", "0.01")
+    desk.market.mids[BTC] = 66_100.0
+    desk.advance(0.5)
+    desk.advance(0.5)
+    assert (desk.state(order)["status"], desk.state(order)["filled_qty"]) == ("filled", "0.025")
+    fills = [told for event, _, told in desk.events() if "fill" in event]
+    assert sum(Decimal(told["qty"]) for told in fills) == Decimal("0.025") and fills[-1]["price"] > "66100"
+    assert len({told["execution_id"] for told in fills}) == len(fills)
+    desk.market.size = 0.0001
+    other = desk.order(qty="0.02")
+    desk.advance(1)
+    desk.ask("DELETE", f"/v2/orders/{other['id']}")
+    desk.advance(2)
+    assert desk.state(other)["status"] == "canceled" and desk.exchange.accounts[KEY].hungry == {}
+
+
 def test_a_limit_waits_for_a_trade_and_a_cancel_takes_a_moment(desk):
     order = desk.order(price=65_900)
     other = desk.order(price=65_800)

@@ -16,8 +16,11 @@ from venues.emulator.alpaca.config import AccountConfig, Fees
 from venues.emulator.alpaca.figures import Mint, compact, money, plain, stamp
 from venues.emulator.alpaca.listing import ENGINE, Asset
 from venues.emulator.alpaca.orders import (
+    AGAIN,
     CANCELED,
     FILLED,
+    IOC,
+    MARKET,
     NEW,
     OVER,
     PARTIALLY_FILLED,
@@ -75,6 +78,7 @@ class Account:
         self.orders: dict[str, Order] = {}
         self.open: dict[str, Order] = {}
         self.by_client: dict[str, str] = {}
+        self.hungry: dict[str, Order] = {}  # market orders that the book had too little for
         self.activities: list[tuple[int, dict[str, Any]]] = []  # when, and what is told of it
         self.traded: dict[str, Traded] = {}  # of the present day
         self.day_trades: list[int] = []  # when they were made
@@ -124,6 +128,7 @@ class Account:
         order.status, order.updated_ns = status, max(at_ns, order.updated_ns)
         if status in OVER:
             self.open.pop(order.id, None)
+            self.hungry.pop(order.id, None)
         self.news.append(News(at_ns, event or status, structs.replace(order)))
 
     def submit(self, order: Order, at_ns: int) -> None:
@@ -156,19 +161,36 @@ class Account:
         engine = self.engine
         for event in events:
             self.absorb(engine.on_book(event) if isinstance(event, Book) else engine.on_trade(event), at_ns)
+        if self.hungry:
+            fresh = {event.symbol for event in events if isinstance(event, Book)}
+            for order in [one for one in self.hungry.values() if one.asset.symbol in fresh]:
+                self.absorb(engine.submit(order.request(), at_ns), at_ns)
+
+    def _of(self, key: str) -> Order:
+        """The order that the engine means; a market order goes there several times."""
+        return self.orders[key.partition(AGAIN)[0]]
 
     def absorb(self, events: Iterable[AccountEvent], at_ns: int) -> None:
         """Take the engine's events in."""
         for event in events:
             match event:
                 case Fill():
-                    self.filled(self.orders[event.order_id], event, at_ns)
+                    self.filled(self._of(event.order_id), event, at_ns)
                 case Cancelled(order_id=key, reason=reason):
-                    if reason != refusals.CANCEL_FILLED and self.orders[key].open:
-                        self._end(self.orders[key], CANCELED, at_ns)
-                case Rejected(order_id=key, reason=reason):
-                    # What may not take at once and does not wait is over without a fill; the rest is refused.
-                    self._end(self.orders[key], CANCELED if reason == refusals.NOT_MATCHED else REJECTED, at_ns)
+                    if reason != refusals.CANCEL_FILLED and self._of(key).open:
+                        self._stay_or_end(self._of(key), CANCELED, at_ns)
+                case Rejected(order_id=key, reason=refusals.NOT_MATCHED):
+                    self._stay_or_end(self._of(key), CANCELED, at_ns)
+                case Rejected(order_id=key):
+                    self._end(self._of(key), REJECTED, at_ns)
+
+    def _stay_or_end(self, order: Order, status: str, at_ns: int) -> None:
+        """The book had no more: a market order waits for the next one, others that do not wait are over."""
+        if order.type == MARKET and order.tif != IOC:
+            order.tries += 1
+            self.hungry[order.id] = order
+        else:
+            self._end(order, status, at_ns)
 
     def filled(self, order: Order, fill: Fill, at_ns: int) -> None:
         """A part of an order was filled; what is being asked of it meanwhile stays asked."""
@@ -180,6 +202,7 @@ class Account:
         if over:
             order.status = FILLED
             self.open.pop(order.id, None)
+            self.hungry.pop(order.id, None)
         elif order.status not in (PENDING_CANCEL, PENDING_REPLACE):
             order.status = PARTIALLY_FILLED
         self._count(order, fill, at_ns)

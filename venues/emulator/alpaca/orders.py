@@ -16,6 +16,8 @@ CANCELED, EXPIRED, REPLACED, REJECTED = "canceled", "expired", "replaced", "reje
 OVER = frozenset({FILLED, CANCELED, EXPIRED, REPLACED, REJECTED})
 MARKET, LIMIT = "market", "limit"
 DAY, GTC, IOC, FOK = "day", "gtc", "ioc", "fok"
+AGAIN = "#"
+"""Between an order's id and the number of its try, where it goes to the book again."""
 AVERAGE = Decimal("0.000000001")
 UNHEARD_OF = "pending_settlement_review"
 """A status that no client knows, for the fault of that name."""
@@ -47,6 +49,7 @@ class Order(Struct, kw_only=True):
     number: int  # in order of arrival
     intent: str = ""
     routed: bool = False  # whether it got to the market
+    tries: int = 0  # how often a market order went to the book in vain
     filled: int = 0
     cost: int = 0  # ticks times lots of what was filled
     filled_ns: int | None = None
@@ -84,12 +87,12 @@ class Order(Struct, kw_only=True):
         """The order as the matching engine takes it."""
         takes = self.type == MARKET or self.tif in (IOC, FOK)
         return OrderRequest(
-            id=self.id,
+            id=f"{self.id}{AGAIN}{self.tries}" if self.tries else self.id,
             intent_id=self.id,
             engine=ENGINE,
             symbol=self.asset.symbol,
             side=self.side,
-            lots=self.lots,
+            lots=self.left,
             ticks=self.ticks,
             time_in_force=TimeInForce.IOC if takes else TimeInForce.GTC,
         )
