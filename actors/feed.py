@@ -6,10 +6,10 @@ from typing import ClassVar
 
 from actors.messages import BarHistory, BookRefused, StreamEnded, StreamState
 from supervisor.actor import Post
-from supervisor.clock import NS_PER_MS
+from supervisor.clock import NS_PER_MS, NS_PER_S
 from supervisor.mailbox import Hears
 from supervisor.messages import ChildStarted
-from venues.market import Book, MarketEvent, Trade
+from venues.market import Book, Level, MarketEvent, Trade
 from venues.venue import Venue, VenueMisspoke, VenueUnreachable
 
 HISTORY_PAUSE_S, HISTORY_PAUSE_S_MAX = 2.0, 60.0
@@ -17,6 +17,10 @@ HISTORY_PAUSE_S, HISTORY_PAUSE_S_MAX = 2.0, 60.0
 
 STALENESS_CHECK_S = 1.0
 """How often ages are looked at: a fifteenth of the usual bound, so a verdict is at most 7 % late."""
+
+FROZEN_NS = 60 * NS_PER_S
+"""The touches of all symbols together do not stand still for so long in a market that lives; where they do, the same
+books are being sent again and again, whatever their stamps say."""
 
 
 UNSEEN_MAX = 16
@@ -27,23 +31,29 @@ their mailboxes would pass over books that there was time for."""
 class Stream:
     """One symbol's market data. It outlives the feed, which counts on where its predecessor crashed."""
 
-    __slots__ = ("at_ns", "books", "fresh", "received_ns")
+    __slots__ = ("ask", "at_ns", "bid", "books", "fresh", "received_ns", "seen", "seen_at_ns", "seen_ns")
 
     def __init__(self) -> None:
         self.books = 0  # heard, good or bad
         self.at_ns = 0  # of the last good book
         self.received_ns = 0  # of the same
+        self.bid: Level | None = None  # the touch of the same
+        self.ask: Level | None = None
         self.fresh = False  # the last verdict on its age
+        self.seen: tuple[Level | None, Level | None] = (None, None)  # the touch at the last look
+        self.seen_at_ns = 0  # its stamp
+        self.seen_ns = 0  # when a book with a newer stamp was received, as of the last look
 
 
 class FeedMind:
-    """Judges books: in order, two-sided, not crossed; and knows how long each symbol has been silent."""
+    """Judges books: in order, two-sided, not crossed; and knows how long each symbol has said nothing new."""
 
     def __init__(self, engine: str, streams: Mapping[str, Stream], stale_ms: int):
         self.engine = engine
         self.streams = streams
         self.stale_ns = stale_ms * NS_PER_MS
         self.unlearnt: Container[str] = ()  # symbols without their history: told as stale, so that nobody enters them
+        self.moved_ns = 0  # when any touch was last seen to have moved; 0: nobody has looked
         for stream in streams.values():
             stream.fresh = False  # said again by the first look at ages
 
@@ -60,9 +70,11 @@ class FeedMind:
             stream = streams[event.symbol]
             stream.books += 1
             bids, asks, at_ns = event.bids, event.asks, event.at_ns
-            if bids and asks and bids[0].price < asks[0].price and at_ns >= stream.at_ns:
+            if bids and asks and (bid := bids[0]).price < (ask := asks[0]).price and at_ns >= stream.at_ns:
                 stream.at_ns = at_ns
                 stream.received_ns = event.received_ns
+                stream.bid = bid
+                stream.ask = ask
                 good.append(event)
             else:
                 bad.append(BookRefused(event.symbol, flaw(event), at_ns))
@@ -71,12 +83,22 @@ class FeedMind:
     def check_ages(self, now_ns: int, deaf: Collection[str] = (), *, again: bool = False) -> Iterable[StreamState]:
         """Say which streams went stale or came back since the last look; or how all of them are, again.
 
-        One that the venue says it may not hear in full (`deaf`) is stale whatever its age.
+        A book whose stamp is that of the one before says nothing new, and no book does while all touches stand still.
+        A stream that the venue says it may not hear in full (`deaf`) is stale whatever its age.
         """
+        self.moved_ns = self.moved_ns or now_ns
+        for stream in self.streams.values():
+            if stream.at_ns != stream.seen_at_ns:
+                stream.seen_at_ns, stream.seen_ns = stream.at_ns, stream.received_ns
+            if stream.seen != (touch := (stream.bid, stream.ask)):
+                stream.seen, self.moved_ns = touch, now_ns
+        frozen_ns = now_ns - self.moved_ns
         for symbol, stream in self.streams.items():
-            age_ns = now_ns - stream.received_ns
+            age_ns = now_ns - stream.seen_ns
+            if frozen_ns >= FROZEN_NS:
+                age_ns = max(age_ns, frozen_ns)
             known = symbol not in deaf and symbol not in self.unlearnt
-            fresh = stream.received_ns > 0 and age_ns <= self.stale_ns and known
+            fresh = stream.seen_ns > 0 and age_ns <= self.stale_ns and known
             if fresh != stream.fresh or again:
                 stream.fresh = fresh
                 age_ms = age_ns // NS_PER_MS

@@ -7,7 +7,7 @@ from msgspec import Struct
 from risk.circuit_breaker import Breaker
 from risk.intent import Trading
 from risk.order import OrderState
-from venues.market import Bar, Instrument, OrderRequest, Side, TimeInForce
+from venues.market import BOOK_DEPTH, Bar, Instrument, OrderRequest, Side, TimeInForce
 
 
 class Imbalance(Struct, frozen=True, gc=False):
@@ -22,6 +22,7 @@ class Imbalance(Struct, frozen=True, gc=False):
     obi_5: float
     obi_20: float
     facade: bool  # levels 1-5 and 6-20 lean opposite ways
+    depth: int = BOOK_DEPTH  # levels of a side that were known: obi at more levels than that is of what there was
 
 
 class BookRefused(Struct, frozen=True):
@@ -33,9 +34,9 @@ class BookRefused(Struct, frozen=True):
 
 
 class StreamState(Struct, frozen=True):
-    """A symbol's market data went stale or came back; age is since the last book was received.
+    """A symbol's market data went stale or came back; age is since a book was received that said anything new.
 
-    Stale is also what the venue says it may not hear in full (`Venue.deaf`), the account's stream included.
+    Stale is also what the venue may not hear in full, or cannot time (`Venue.deaf`), the account's stream included.
     """
 
     engine: str

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from actors.messages import Imbalance
 from supervisor.mailbox import Hears, latest
-from venues.market import Book, Level
+from venues.market import BOOK_DEPTH, Book, Level
 
 EPSILON = 1e-8
 """Keeps a book of vanishing sizes from dividing by zero; far below the smallest lot of any venue."""
@@ -17,8 +17,8 @@ EPSILON = 1e-8
 FRONT = 5
 """Levels at the front, where market makers flicker: rho of 5 was seen to vary 2.6 to 5.8 times as much as rho of 20."""
 
-DEEP = 20
-"""Levels that count in all; venues send no more."""
+DEEP = BOOK_DEPTH
+"""Levels that count in all."""
 
 
 class ObiPump:
@@ -75,6 +75,7 @@ class ObiPump:
                 front_lean / (bid_front + ask_front + EPSILON),
                 (bid_all - ask_all) / (bid_all + ask_all + EPSILON),
                 front_lean * (bid_deep - ask_deep) < 0.0,  # opposite signs, neither of them zero
+                book.depth,
             )
 
 

@@ -28,7 +28,7 @@ from supervisor.clock import NS_PER_S
 from supervisor.mailbox import Hears
 from supervisor.messages import ChildStarted, Tick
 from venues.market import Accepted, Cancelled, Fill, OpenOrder, Rejected, TimeInForce, VenuePosition
-from venues.venue import FillsUnread, Funded, Venue, VenueMisspoke, VenueUnreachable
+from venues.venue import PROOF_NS, FillsUnread, Funded, Venue, VenueMisspoke, VenueUnreachable
 
 LEDGER = "ledger"
 """The child that owns what is believed here."""
@@ -40,7 +40,7 @@ GRACE_S = 2.0
 """A difference younger than this may be a message under way; longer than any answer seen on the way back."""
 
 LOOKS_MAX = 12
-"""Looks in a row, a grace apart: past the fence of an order that was sent a moment ago (15 s), then the next tick's."""
+"""Looks in a row, a grace apart: past the proof about an order sent a moment ago (20 s), then the next tick's."""
 
 ANSWER_S_MAX = 10.0
 """A venue that has not answered a question by then has not answered."""
@@ -316,7 +316,7 @@ class Reconciler:
             post.say(Accepted(engine, order_id, symbol, now_ns))
         elif found is not None:
             post.say(found)
-        elif order.fence_ns and asked_ns > order.fence_ns:
+        elif order.fence_ns and asked_ns > order.fence_ns + PROOF_NS:
             reason = "the venue does not know it and would refuse it now"
             post.say(Rejected(engine, order_id, symbol, reason, now_ns))
 

@@ -97,7 +97,8 @@ class Signal:
         self.tiers = {symbol: profile.tier(symbol) for symbol in instruments}
         self.measured: set[str] = set()  # symbols whose tier was
         self.strategy = strategy or MeanReversion(profile.signal, self.tiers.__getitem__)
-        self.obi = attrgetter(f"obi_{profile.signal.obi_depth}")
+        self.depth = profile.signal.obi_depth
+        self.obi = attrgetter(f"obi_{self.depth}")
         self.symbols = {
             symbol: SymbolState(profile, instrument, profile.routes[instrument.asset_class])  # type: ignore[index]
             for symbol, instrument in instruments.items()
@@ -128,11 +129,15 @@ class Signal:
         return self.handlers[type(message)](message)
 
     def hear_stream(self, imbalances: Iterable[Imbalance]) -> Iterator[Intent | Cancel]:
-        """The tick path: remember the touch; where there is a position, look at the stop."""
-        symbols, watched = self.symbols, self.watched
+        """The tick path: remember the touch, and what is deep enough; where there is a position, look at the stop."""
+        symbols, watched, depth = self.symbols, self.watched, self.depth
         for message in imbalances:
-            symbols[message.symbol].touch = message
-            if message.symbol in watched:
+            symbol = message.symbol
+            state = symbols[symbol]
+            state.touch = message
+            if message.depth >= depth:
+                state.deep = message
+            if symbol in watched:
                 yield from self._look(message)
 
     # --- what is heard
@@ -325,9 +330,9 @@ class Signal:
         return self.leaves and now_ns >= session.closes_ns - self.profile.risk.flatten_minutes * NS_PER_MINUTE
 
     def _view(self, state: SymbolState, price: float, now_ns: int) -> SymbolView:
-        touch, limits = state.book(), self.limits
+        lean, limits = state.lean(), self.limits
         warm, z, trend = state.numbers()
-        age_ns = now_ns - touch.received_ns if touch else 0
+        age_ns = now_ns - lean.received_ns if lean else 0
         rth = state.held and is_rth(now_ns, self.calendar)
         return SymbolView(
             symbol=state.instrument.symbol,
@@ -335,9 +340,9 @@ class Signal:
             warm=warm,
             z=z,
             trend=trend,
-            obi=self.obi(touch) if touch else None,
+            obi=self.obi(lean) if lean else None,
             obi_fresh=state.fresh and age_ns <= limits.obi_age_ms_max * NS_PER_MS,
-            facade=touch.facade if touch else False,
+            facade=lean.facade if lean else False,
             lots=state.lots if state.held else 0,
             move=state.move(state.own_price(price)),
             held_s=(now_ns - state.opened_ns) / NS_PER_S if state.held else nan,
@@ -432,7 +437,7 @@ class Signal:
 
 def evidence(state: SymbolState, decision: Decision, view: SymbolView, now_ns: int) -> Evidence:
     """The numbers of a decision beside their bounds; nan stands for a number that there was not."""
-    touch = state.book()
+    lean = state.lean()
     return Evidence(
         bar_start_ns=state.bar_start_ns,
         close=view.close,
@@ -440,8 +445,8 @@ def evidence(state: SymbolState, decision: Decision, view: SymbolView, now_ns: i
         z_bound=decision.z_bound,
         obi=nan if view.obi is None else view.obi,
         obi_bound=decision.obi_bound,
-        obi_at_ns=touch.at_ns if touch else 0,
-        obi_age_ns=now_ns - touch.received_ns if touch else 0,
+        obi_at_ns=lean.at_ns if lean else 0,
+        obi_age_ns=now_ns - lean.received_ns if lean else 0,
         trend=nan if view.trend is None else view.trend,
         facade=view.facade,
         move=view.move,

@@ -67,6 +67,7 @@ class SymbolState:
         self.window = ZWindow(profile.signal.window_bars)
         self.trend = MeanWindow(profile.signal.trend_bars)
         self.touch: Imbalance | None = None
+        self.deep: Imbalance | None = None  # the last of a book as deep as the strategy's imbalance
         self.refused_ns = 0  # stamp of the last book that was thrown away
         self.fresh = True
         self.bar_start_ns = 0  # of the last bar heard
@@ -85,6 +86,10 @@ class SymbolState:
     def book(self) -> Imbalance | None:
         """The newest book, unless a newer one was thrown away: then nobody knows the touch."""
         return self.touch if self.touch is not None and self.touch.at_ns >= self.refused_ns else None
+
+    def lean(self) -> Imbalance | None:
+        """Whose imbalance an entry is judged by; none where nobody knows the touch."""
+        return self.deep if self.book() is not None else None
 
     # --- closes
 

@@ -20,7 +20,7 @@ from supervisor.journal import Journal, JournalDamaged, JournalUnwritable
 from supervisor.program import Ending
 from supervisor.supervisor import House
 from venues.market import Cancelled, Rejected
-from venues.venue import Venue, VenueMisspoke, VenueUnreachable
+from venues.venue import PROOF_NS, Venue, VenueMisspoke, VenueUnreachable
 
 ALL = ""
 """The engine of a message that means all of them."""
@@ -39,7 +39,8 @@ SWEEP_S_MAX = 1.0
 
 REAL_SWEEP_S_MAX = 25.0
 """The same at a real venue, where it takes half a second unless questions fail or an order is in doubt: then it is
-worth waiting past that order's fence (15 s), because nobody else will close the doubt or cancel what it left."""
+worth waiting for the proof behind that order's fence (20 s), because nobody else will close the doubt or cancel what it
+left."""
 
 AGAIN_S = 0.3
 """Between tries where it did fail."""
@@ -109,12 +110,13 @@ async def _settle(engine: str, venue: Venue, mind: LedgerMind, records: list[Str
     for order in doubtful:
         request = order.request
         fence_ns, asked_ns = mind.fences_ns.get(request.id, 0), clock.now_ns()
+        proof_ns = fence_ns + PROOF_NS if fence_ns else 0
         found = await venue.find(request.symbol, request.id)
-        if found is None and fence_ns >= asked_ns and not venue.capabilities.simulated:
-            await clock.sleep_until(fence_ns + 1)
+        if found is None and proof_ns >= asked_ns and not venue.capabilities.simulated:
+            await clock.sleep_until(proof_ns + 1)
             asked_ns = clock.now_ns()
             found = await venue.find(request.symbol, request.id)
-        if found is None and fence_ns and asked_ns > fence_ns:
+        if found is None and proof_ns and asked_ns > proof_ns:
             found = Rejected(engine, request.id, request.symbol, "the venue does not know it", asked_ns)
         if isinstance(found, Cancelled | Rejected):
             records += mind.hear(found)[0]

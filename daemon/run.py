@@ -41,13 +41,14 @@ def run(options: RunOptions) -> int:
         held.enter_context(modes.signer_lock(options.mode, configured.profiles, configured.settings, options.data_dir))
         opening = opening_of(options)
         refuse_unlisted(opening, instruments)
+        if options.mode in modes.REAL:
+            modes.prepare(configured.profiles)  # takes up to a second, by which a clock read before would be behind
         epoch_ns = now_ns()
         if options.mode is Mode.SYNTHETIC:
             epoch_ns = max(modes.SYNTHETIC_START_NS if options.virtual else epoch_ns, next_minute(opening.last_ns))
         source = modes.synthetic_source(options.seed, modes.session_calendar(), options.scenarios)
         real = None
         if options.mode in modes.REAL:
-            modes.prepare(configured.profiles)
             real = modes.Real(configured.settings, opening, options.data_dir, trades=True, seed=options.seed)
 
         def venue(profile: Profile, clock: Clock) -> Venue:

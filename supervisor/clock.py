@@ -47,6 +47,7 @@ class Clock:
         self._epoch_ns = epoch_ns
         self._start_s = loop.time()
         self._start_ns = time.monotonic_ns()
+        self._wall_ns = time.time_ns()
         self._thread: ThreadPoolExecutor | None = None
 
     @classmethod
@@ -63,6 +64,15 @@ class Clock:
             return self._epoch_ns + round((self.loop.time() - self._start_s) * NS_PER_S)
         passed_ns = time.monotonic_ns() - self._start_ns
         return self._epoch_ns + (passed_ns if self.speed == 1.0 else round(passed_ns * self.speed))
+
+    def strayed_ns(self) -> int:
+        """How far the machine's own clock has left this one since the start; 0 in virtual time.
+
+        It slept, when monotonic time stands, or its clock was set. This one follows neither.
+        """
+        if self.virtual:
+            return 0
+        return (time.time_ns() - self._wall_ns) - (time.monotonic_ns() - self._start_ns)
 
     def call_at(self, at_ns: int, callback: Callable[[], object]) -> asyncio.TimerHandle:
         """Call back at a time (or at once if it is past); on the wall a millisecond sooner or later."""

@@ -105,6 +105,10 @@ class Level(Struct, frozen=True, gc=False):
     size: Positive
 
 
+BOOK_DEPTH = 20
+"""Levels of a side that count, and that venues are asked for."""
+
+
 class Book(Struct, frozen=True, gc=False):
     """A whole book, best level first on both sides; there are no deltas above the venue."""
 
@@ -113,6 +117,7 @@ class Book(Struct, frozen=True, gc=False):
     received_ns: int
     bids: tuple[Level, ...]
     asks: tuple[Level, ...]
+    depth: int = BOOK_DEPTH  # levels that are known of either side; one that has fewer has no more in the market
 
 
 class Trade(Struct, frozen=True, gc=False):

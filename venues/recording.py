@@ -16,7 +16,7 @@ from msgspec import DecodeError, Struct
 from msgspec.msgpack import Decoder, Encoder
 
 from venues.damage import Damage, Report
-from venues.market import Book, Instrument, Level, MarketEvent, Positive, Side, Trade
+from venues.market import BOOK_DEPTH, Book, Instrument, Level, MarketEvent, Positive, Side, Trade
 
 MAGIC = b"obid market 1\n"
 SUFFIX = ".market"
@@ -44,6 +44,7 @@ class StoredBook(Struct, frozen=True, gc=False, array_like=True, tag="b"):
     received_ns: int
     bids: tuple[StoredLevel, ...]
     asks: tuple[StoredLevel, ...]
+    depth: int = BOOK_DEPTH
 
 
 class StoredTrade(Struct, frozen=True, gc=False, array_like=True, tag="t"):
@@ -80,7 +81,7 @@ class RecordingWriter:
         if isinstance(event, Book):
             bids = [(level.price, level.size) for level in event.bids]
             asks = [(level.price, level.size) for level in event.asks]
-            self._put(("b", event.symbol, event.at_ns, event.received_ns, bids, asks))
+            self._put(("b", event.symbol, event.at_ns, event.received_ns, bids, asks, event.depth))
         elif isinstance(event, Trade):
             what = (event.price, event.size, event.side)
             self._put(("t", event.symbol, event.at_ns, event.received_ns, *what))
@@ -152,8 +153,8 @@ def _payload(file: BinaryIO, head: bytes) -> bytes | str:
 
 def _restored(stored: StoredBook | StoredTrade | StoredInstrument) -> MarketEvent | Instrument:
     match stored:
-        case StoredBook(symbol, at_ns, received_ns, bids, asks):
-            return Book(symbol, at_ns, received_ns, bids, asks)
+        case StoredBook(symbol, at_ns, received_ns, bids, asks, depth):
+            return Book(symbol, at_ns, received_ns, bids, asks, depth)
         case StoredTrade(symbol, at_ns, received_ns, price, size, side):
             return Trade(symbol, at_ns, received_ns, price, size, side)
         case StoredInstrument(instrument):

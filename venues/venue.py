@@ -5,6 +5,7 @@ from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
+from supervisor.clock import NS_PER_S
 from venues.market import (
     Accepted,
     AccountEvent,
@@ -19,6 +20,9 @@ from venues.market import (
     Rejected,
     VenuePosition,
 )
+
+PROOF_NS = 5 * NS_PER_S
+"""So long behind an order's fence "not found" is proof: what answers may be behind what judged the order."""
 
 
 class VenueUnreachable(Exception):
@@ -72,7 +76,10 @@ class Venue(Protocol):
         ...
 
     def deaf(self) -> Collection[str]:
-        """Symbols of whose market or whose fills something may be missed now: no entries there until it is over."""
+        """Symbols of whose market or whose fills something may be missed now: no entries there until it is over.
+
+        All of them while the venue's clock is too far from ours, or may be.
+        """
         ...
 
     async def submit(self, order: OrderRequest) -> Accepted | Rejected:
@@ -106,7 +113,7 @@ class Venue(Protocol):
     async def find(self, symbol: str, order_id: str) -> OpenOrder | Cancelled | Rejected | None:
         """What became of an order; one that was filled is Cancelled with all its lots.
 
-        None: the venue does not know it, which is proof only behind a fence.
+        None: the venue does not know it, which is proof only PROOF_NS behind a fence.
         """
         ...
 

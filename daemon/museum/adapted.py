@@ -115,6 +115,7 @@ def adapt(
             adapter = Hyperliquid("http://127.0.0.1:9", wanted, shared, clock, key)
             adapter.tell = said.append
             await adapter.open()
+            adapter.skew.hear(0, clock.now_ns())  # as a book of this moment does: the clocks agree
             return await scene(Adapted(adapter, rest, said))
 
     return run_virtual(live, desk.now_ns)

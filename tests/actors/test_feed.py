@@ -139,3 +139,40 @@ def test_a_history_that_does_not_come_is_asked_for_again_while_books_are_carried
     assert [one.symbol for one in pages if isinstance(one, BarHistory)] == ["ETH", "BTC"]
     assert venue.asked == ["BTC", "ETH", "BTC", "BTC", "BTC"]
     assert [one.symbol for one in pages if isinstance(one, StreamState) and one.fresh] == ["ETH", "BTC"]
+
+
+def test_a_stamp_that_stands_still_goes_stale_though_books_go_on_coming() -> None:
+    """What comes again and again with one stamp is one old book, however often it is received."""
+    feed = mind()
+    for second in range(1, 6):
+        feed.sift([Book("BTC", NS_PER_S, second * NS_PER_S, (BID,), (ASK,))])
+        said = [(one.fresh, one.age_ms) for one in feed.check_ages(second * NS_PER_S)]
+        assert said == {1: [(True, 0)], 4: [(False, 3000)]}.get(second, [])
+
+
+def frozen(seconds: range, feed: FeedMind, moving: str = "") -> list[tuple[str, bool]]:
+    """The same touches with stamps that go on; of one symbol they may move."""
+    said = []
+    for second in seconds:
+        at_ns = second * NS_PER_S
+        for symbol in ("BTC", "ETH"):
+            bid = Level(99.0, 1.0 + second) if symbol == moving else BID
+            feed.sift([Book(symbol, at_ns, at_ns, (bid,), (ASK,))])
+        said += [(one.symbol, one.fresh) for one in feed.check_ages(at_ns)]
+    return said
+
+
+def test_books_that_all_stand_still_for_a_minute_are_stale_whatever_their_stamps() -> None:
+    feed = mind()
+    fresh = [("BTC", True), ("ETH", True)]
+    assert frozen(range(1, 61), feed) == fresh
+    assert frozen(range(61, 90), feed) == [("BTC", False), ("ETH", False)]
+    assert frozen(range(90, 92), feed, moving="ETH") == fresh
+    assert frozen(range(92, 300), feed, moving="ETH") == [], "one that moves shows that the rest is only quiet"
+
+
+def test_a_feed_that_was_restarted_does_not_take_a_market_for_frozen() -> None:
+    feed = mind()
+    frozen(range(1, 30), feed)
+    again = FeedMind("perps", feed.streams, stale_ms=2_000)
+    assert frozen(range(30, 80), again) == [("BTC", True), ("ETH", True)]

@@ -70,3 +70,10 @@ def test_a_bid_wall_at_the_back_turns_the_deep_obi_but_not_the_front():
 def test_a_book_with_an_empty_side_says_nothing():
     assert ObiPump().hear(Book("BTC", 1, 1, (), side([1.0]))) == ()
     assert ObiPump().hear(Book("BTC", 1, 1, side([1.0]), ())) == ()
+
+
+@pytest.mark.parametrize("levels", [5, 17, 20])
+def test_what_is_known_of_a_book_is_handed_on(levels):
+    sizes = [1.0] * levels
+    (said,) = ObiPump().hear(Book("BTC", 5, 7, side(sizes), side(sizes, 100.1, 0.1), levels))
+    assert said.depth == levels

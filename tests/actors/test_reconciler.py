@@ -25,7 +25,7 @@ from supervisor.messages import ChildStarted
 from tests.fakes import EPOCH_NS, Scripted, notebook, play, rest, say, tree
 from tests.risk.given import BTC, fill
 from venues.market import Accepted, Cancelled, Fill, OpenOrder, Rejected, Side, TimeInForce, VenuePosition
-from venues.venue import FillsUnread, VenueUnreachable
+from venues.venue import PROOF_NS, FillsUnread, VenueUnreachable
 
 FENCE_NS = EPOCH_NS + 15 * NS_PER_S
 
@@ -324,7 +324,7 @@ def test_not_found_is_proof_behind_the_fence():
     pages = reconcile(ScriptedVenue(), after(LOOK_S - 1), restate=(order(OrderState.UNKNOWN), RESTATED))
     first = acts(pages)[0]
     assert (type(first), first.order_id) == (Rejected, "o1")
-    assert FENCE_NS < first.at_ns <= FENCE_NS + 2 * GRACE_S * NS_PER_S
+    assert FENCE_NS + PROOF_NS < first.at_ns <= FENCE_NS + PROOF_NS + 2 * GRACE_S * NS_PER_S
 
 
 class SlowVenue(ScriptedVenue):

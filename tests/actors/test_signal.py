@@ -26,6 +26,7 @@ from config.universe import load_universe
 from daemon.modes import session_calendar
 from risk.intent import Cancel, Intent, Purpose, Refused, Trading
 from risk.order import OrderState
+from supervisor.clock import NS_PER_S
 from venues.market import Bar, Instrument, Side, TimeInForce
 
 S = 1_000_000_000
@@ -127,6 +128,39 @@ def test_nothing_is_wished_for_while_the_process_stops(close):
 
 
 # --- entries ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_imbalance_of_five_levels_is_not_taken_for_one_of_twenty():
+    """The slow push was late, and what five levels said was held against a threshold for twenty."""
+    bench = Bench().warm()
+    at_ns = bench.now_ns + MINUTE
+    bench.book(99_000, -0.5, at_ns - 4 * NS_PER_S)
+    bench.book(99_000, 0.5, at_ns, depth=5)
+    assert bench.bar(99_000) == ()
+    assert bench.signal.counts == {"obi_against": 1}
+    bench = Bench().warm()
+    bench.book(99_000, 0.5, at_ns - 4 * NS_PER_S)
+    bench.book(98_990, -0.5, at_ns, depth=5)
+    (intent,) = bench.bar(99_000)
+    assert (intent.evidence.obi, intent.evidence.obi_age_ns) == (0.5, 4 * NS_PER_S)
+    assert bench.signal.symbols["BTC"].instrument.price(intent.ticks) == 98_989, "the touch is the freshest there is"
+
+
+@pytest.mark.parametrize(("deep_s", "counted"), [(None, "obi_missing"), (10.5, "obi_stale")])
+def test_no_entry_by_depth_that_is_missing_or_old(deep_s, counted):
+    bench = Bench().warm()
+    at_ns = bench.now_ns + MINUTE
+    if deep_s is not None:
+        bench.book(99_000, 0.5, at_ns - round(deep_s * NS_PER_S))
+    bench.book(99_000, 0.5, at_ns, depth=5)
+    assert bench.bar(99_000) == ()
+    assert bench.signal.counts == {counted: 1}
+
+
+def test_a_stop_needs_no_depth():
+    bench = Bench().held()
+    (intent,) = bench.book(97_000, 0.5, bench.now_ns + NS_PER_S, depth=5)
+    assert (intent.purpose, intent.reason) == (Purpose.EXIT, "stop_loss")
 
 
 def test_an_entry_joins_the_own_touch_and_explains_itself():

@@ -31,7 +31,7 @@ from risk.rules import Finding
 from risk.sizing import lots_for
 from supervisor.mailbox import Mailbox
 from supervisor.runner import Runner
-from venues.hyperliquid import account, actions, adapter, answers, info, meta, orders, trading
+from venues.hyperliquid import account, actions, adapter, answers, info, meta, orders, skew, trading
 from venues.hyperliquid.account import AccountFeed
 from venues.hyperliquid.account_wire import UserFill
 from venues.hyperliquid.adapter import Hyperliquid
@@ -203,7 +203,7 @@ BUGS: tuple[tuple[str, Callable[[pytest.MonkeyPatch], None]], ...] = (
     ("hb-8457", _attribute(Reconciler, "_settle", None)),
     ("d11-no-look-but-the-first", _attribute(Reconciler, "_act", None)),
     ("nt-4991-stream", _attribute(AccountFeed, "mend", account.AccountFeed._collect)),
-    ("d10-arrives-late", _attribute(trading, "SKEW_NS", -3_600_000_000_000)),
+    ("d10-arrives-late", _attribute(skew, "MARGIN_NS", -3_600_000_000_000)),
     ("d10-found-by-name", _attribute(adapter, "cloid", str)),
     ("pb-567", _attribute(RequestBudget, "earliest_ns", lambda self, need, now_ns: now_ns)),
     ("ft-10960", _attribute(AddressBudget, "earliest_ns", lambda self, urgency, requests, now_ns, cancel: now_ns)),

@@ -31,6 +31,18 @@ def test_the_wall_clock_is_the_machines():
     assert abs(run_wall(main)) < NS_PER_S
 
 
+def test_a_machine_that_slept_has_a_clock_of_its_own_that_has_left_ours(monkeypatch):
+    async def main(clock: Clock) -> list[int]:
+        strayed = [clock.strayed_ns()]
+        wall_ns = time.time_ns
+        monkeypatch.setattr(time, "time_ns", lambda: wall_ns() + 600 * NS_PER_S)
+        return [*strayed, clock.strayed_ns()]
+
+    awake, slept = run_wall(main)
+    assert abs(awake) < NS_PER_S and abs(slept - 600 * NS_PER_S) < NS_PER_S
+    assert run_virtual(main, EPOCH_NS) == [0, 0]
+
+
 @LOOPS
 def test_time_is_finer_than_the_loops_milliseconds_and_never_goes_back(make_loop):
     async def main(clock: Clock) -> list[int]:

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.venues.builders import BUY, PERP, SELL, SPOT, book, trade
 from venues.market import Book, Instrument, Trade
@@ -25,7 +26,7 @@ def plain(event):
     """An event as numbers: a level read from disk is another kind of Level."""
     if isinstance(event, Book):
         sides = [[(level.price, level.size) for level in side] for side in (event.bids, event.asks)]
-        return ("book", event.symbol, event.at_ns, event.received_ns, *sides)
+        return ("book", event.symbol, event.at_ns, event.received_ns, *sides, event.depth)
     return event
 
 
@@ -33,6 +34,7 @@ HEARD = [
     book([(1000, 5), (999, 6)], [(1001, 7)], 10),
     trade(1000, 3, SELL, 11),
     book([], [], 12, "xyz:TSLA"),
+    replace(book([(1000, 5)], [(1001, 7)], 12), depth=5),
     trade(1001, 4, BUY, 13, "kSHIB"),
 ]
 
@@ -61,7 +63,7 @@ def test_instruments_stand_at_the_head_of_every_part(tmp_path):
         events = list(read_part(part, pytest.fail))
         assert events[:2] == [PERP, SPOT]
         assert not any(isinstance(event, Instrument) for event in events[2:])
-    assert len([event for event in read(tmp_path)[0] if not isinstance(event, Instrument)]) == 200
+    assert len([event for event in read(tmp_path)[0] if not isinstance(event, Instrument)]) == len(HEARD) * 50
 
 
 def test_decisions_are_not_market(tmp_path):

@@ -30,6 +30,7 @@ from venues.hyperliquid.quotes import Quotes
 from venues.hyperliquid.reconnect import Limits
 from venues.hyperliquid.rest import Rest
 from venues.hyperliquid.sign import AccountAddress, Signer
+from venues.hyperliquid.skew import Skew
 from venues.hyperliquid.streams import Streams
 from venues.hyperliquid.subscriptions import Subscription, books, fast_books
 from venues.hyperliquid.subscriptions import account as account_channels
@@ -48,7 +49,7 @@ from venues.market import (
     Rejected,
     VenuePosition,
 )
-from venues.venue import Capabilities, FillsUnread, VenueMisspoke, VenueUnreachable
+from venues.venue import PROOF_NS, Capabilities, FillsUnread, VenueMisspoke, VenueUnreachable
 
 HISTORY_NS = 90 * NS_PER_S
 """A candle history so young is given again: a feed that is started again goes on where the last one was."""
@@ -109,6 +110,7 @@ class Hyperliquid:
         self.seed = seed
         self.tell: Tell = nobody  # what a person should know; the daemon logs it
         self.asker = Asker(shared.rest, shared.budget, clock)
+        self.skew = Skew(clock, self._say if key else nobody)
         self.orders = Orders(wanted.known)
         self.instruments: dict[str, Instrument] = {}
         self.traded: tuple[str, ...] = ()  # symbols whose market is listened to
@@ -147,7 +149,7 @@ class Hyperliquid:
         fees = await self.asker.ask(info.user_fees(account))
         self._say(f"fees of {account}: maker {fees.user_add_rate}, taker {fees.user_cross_rate} of the notional")
         nonces = NonceFile(key.folder, signer.address, self.clock)
-        self._desk = desk = Desk(self.asker, signer, nonces, self.orders, found.universe.assets, vault=vault)
+        self._desk = desk = Desk(self.asker, signer, nonces, self.orders, found.universe.assets, self.skew, vault=vault)
         line = LineSpec(name=f"{self.wanted.engine} account", subscriptions=account_channels(account), limits=ACCOUNT)
         translator = Translator(self.wanted.engine, self.instruments, self.orders)
         self._purse = Purse(str(account), self.dexs, await is_unified(self.asker, account, self._say))
@@ -169,7 +171,7 @@ class Hyperliquid:
         if self.wanted.fast:
             lines.append(LineSpec(name=f"{name} fast", subscriptions=fast_books(self.traded), limits=FAST_BOOKS))
         poll = [symbol for symbol in self.wanted.poll if symbol in self.traded]
-        return Quotes(self._streams(lines, self.traded), self.asker, self.traded, self._say, poll=poll)
+        return Quotes(self._streams(lines, self.traded), self.asker, self.traded, self._say, self.skew, poll=poll)
 
     def _streams(self, lines: Sequence[LineSpec], known: Collection[str]) -> Streams:
         shared = self.shared.sockets
@@ -192,9 +194,9 @@ class Hyperliquid:
             yield event
 
     def deaf(self) -> Collection[str]:
-        """Symbols with a subscription that is not confirmed; all of them while the account's stream is not whole."""
+        """Symbols with a subscription that is not confirmed; all while the account is not whole or the clocks part."""
         assert self._quotes is not None, "open() comes first"
-        if self._feed is not None and not self._feed.whole():
+        if self._feed is not None and (not self._feed.whole() or self.skew.shut()):
             return self.traded
         return {cover.subscription.symbol for cover in self._quotes.streams.uncovered()}
 
@@ -263,8 +265,10 @@ class Hyperliquid:
         """What became of an order; None: the venue does not know it."""
         number = order_id.removeprefix(BY_NUMBER)
         name = cloid(order_id) if number == order_id else int(number)
+        asked_ns = self.clock.now_ns()
         found = await self.asker.ask(info.order_status(self._user(), name))
         if found is None:
+            self._check_proof(order_id, asked_ns)
             return None
         if found.fate is Fate.OPEN:
             return self._open_order(found.order)
@@ -338,6 +342,14 @@ class Hyperliquid:
         tracked = self.orders.get(order_id)
         filled = tracked.lots_filled if tracked else sum(fill.lots for fill in told if fill.order_id == order_id)
         return Cancelled(self.wanted.engine, order_id, symbol, filled, found.status, found.at_ns)
+
+    def _check_proof(self, order_id: str, asked_ns: int) -> None:
+        """Raise VenueUnreachable where "not found" would be taken for proof and the clocks are too far apart."""
+        tracked, doubt_ns = self.orders.get(order_id), self.skew.doubt_ns
+        fence_ns = tracked.request.expires_ns if tracked else 0
+        if doubt_ns and fence_ns and fence_ns < asked_ns <= fence_ns + PROOF_NS + doubt_ns:
+            wait_s = (fence_ns + PROOF_NS + doubt_ns - asked_ns) / NS_PER_S
+            raise VenueUnreachable(f"it is not there, but may still come for {wait_s:.1f} s: the clocks are apart")
 
     def _open_order(self, row: WireOrder) -> OpenOrder:
         instrument = self.instruments[row.coin]

@@ -2,8 +2,8 @@
 
 The two pushes come on sockets of their own, because their frames look alike. A fast book is lengthened by the levels of
 the last slow one that lie beyond its own, while that one is fresh: the front is what it is now, the depth behind it
-what it was some seconds ago. Both sides are cut to the same number of levels: of the side that the price moved into
-fewer old levels are left, and a book that is shorter there would lean the other way in every imbalance.
+what it was some seconds ago. Of the side that the price moved into fewer old levels are left, so each book says how
+many levels are known of either side (`depth`): its touch is good for prices and stops, an imbalance of more is not.
 
 Where that is not fresh enough, whole books can be asked for by POST within the weight that orders leave (`poll`); they
 cost two of 1,200 a minute, so a few symbols gain by it and thirty do not.
@@ -18,16 +18,17 @@ from venues.hyperliquid import info
 from venues.hyperliquid.account import said_of
 from venues.hyperliquid.asking import Asker
 from venues.hyperliquid.budget import Urgency
+from venues.hyperliquid.skew import UNHEARD, Skew
 from venues.hyperliquid.streams import Streams
 from venues.hyperliquid.subscriptions import Damaged, Lost, Quarantine
-from venues.market import Book, Level, MarketEvent, Trade
+from venues.market import BOOK_DEPTH, Book, Level, MarketEvent, Trade
 from venues.venue import VenueMisspoke, VenueUnreachable
 
-FAST_LEVELS, DEEP_LEVELS = 5, 20
+FAST_LEVELS, DEEP_LEVELS = 5, BOOK_DEPTH
 """Levels of a side in either push."""
 
-DEPTH_NS_MAX = 10 * NS_PER_S
-"""Depth older than this is left out: the strategy takes no book of that age either (obi_age_ms_max)."""
+DEPTH_NS_MAX = 6 * NS_PER_S
+"""Depth older than this is left out: by then the next slow push is late (they come each 5.4 s)."""
 
 POLL_AGAIN_S = 1.0
 """After a question that was not answered."""
@@ -49,12 +50,14 @@ class Merge:
         if at_ns < self._at_ns.get(symbol, 0):
             return None
         self._at_ns[symbol] = at_ns
-        behind = None if deep else self._deep.get(symbol)
-        if behind is None or at_ns - behind.at_ns > DEPTH_NS_MAX:
+        if deep:
             return book
+        behind = self._deep.get(symbol)
+        if behind is None or at_ns - behind.at_ns > DEPTH_NS_MAX:
+            return Book(symbol, at_ns, book.received_ns, book.bids, book.asks, FAST_LEVELS)
         bids, asks = lengthened(book.bids, behind.bids, 1.0), lengthened(book.asks, behind.asks, -1.0)
-        depth = max(FAST_LEVELS, min(len(bids), len(asks)))
-        return Book(symbol, at_ns, book.received_ns, bids[:depth], asks[:depth])
+        depth = min(known(bids, behind.bids), known(asks, behind.asks))
+        return Book(symbol, at_ns, book.received_ns, bids, asks, depth)
 
 
 def lengthened(front: tuple[Level, ...], behind: tuple[Level, ...], sign: float) -> tuple[Level, ...]:
@@ -66,6 +69,11 @@ def lengthened(front: tuple[Level, ...], behind: tuple[Level, ...], sign: float)
     return (*front, *more[: DEEP_LEVELS - len(front)])
 
 
+def known(side: tuple[Level, ...], behind: tuple[Level, ...]) -> int:
+    """How many levels of a merged side are known: all that there are where the market has less than a full push."""
+    return DEEP_LEVELS if len(side) < FAST_LEVELS or len(behind) < DEEP_LEVELS else len(side)
+
+
 class Quotes:
     """Books and trades as they come."""
 
@@ -75,6 +83,7 @@ class Quotes:
         asker: Asker,
         symbols: Sequence[str],
         tell: Callable[[str], None],
+        skew: Skew,
         *,
         poll: Sequence[str] = (),
     ):
@@ -82,6 +91,7 @@ class Quotes:
         self.asker = asker
         self.symbols = symbols
         self.tell = tell
+        self.skew = skew
         self.poll = tuple(poll)  # symbols that are asked for, too, in turn
         self._heard: list[MarketEvent] = []  # where two are heard at once
         self._merge = Merge()
@@ -110,16 +120,22 @@ class Quotes:
             await beside.stop()
 
     def _sifted(self, batch: Iterable[Any]) -> list[MarketEvent]:
-        """What of a batch is market, books merged; what befell a socket is told."""
+        """What of a batch is market, books merged, and by their stamps the skew; what befell a socket is told."""
         events: list[MarketEvent] = []
+        least_ns, received_ns = UNHEARD, 0
         for one in batch:
             if type(one) is Book:
+                received_ns = one.received_ns
+                if (lag_ns := received_ns - one.at_ns) < least_ns:
+                    least_ns = lag_ns
                 if (book := self._merge.hear(one)) is not None:
                     events.append(book)
             elif type(one) is Trade:
                 events.append(one)
             elif isinstance(one, Lost | Damaged | Quarantine):
                 self.tell(said_of(one))
+        if received_ns:
+            self.skew.hear(least_ns, received_ns)
         return events
 
     async def _listen(self) -> None:

@@ -1,14 +1,14 @@
 """What is sent: orders, cancels, replaces and leverage, signed, numbered, within the limits, each with a verdict.
 
-Every order carries its cloid and an expiry before the fence that the executor counts on, by more than the venue's clock
-may be off. A replace is the venue's modify of what is not filled yet: the old order goes, its number with it, and lots
-are counted over the chain. Fills that happened while it was under way make the new order too large; `excess` names it,
-and it is cancelled.
+Every order carries its cloid and an expiry before the fence that the executor counts on, in the venue's time (skew.py).
+A replace is the venue's modify of what is not filled yet: the old order goes, its number with it, and lots are counted
+over the chain. Fills that happened while it was under way make the new order too large; `excess` names it, and it is
+cancelled.
 """
 
 from collections.abc import Callable, Mapping
 
-from supervisor.clock import NS_PER_MS, NS_PER_S, Clock
+from supervisor.clock import NS_PER_MS, Clock
 from venues.hyperliquid import actions
 from venues.hyperliquid.actions import Action
 from venues.hyperliquid.answers import Meaning, Refused, Verdict
@@ -19,10 +19,8 @@ from venues.hyperliquid.meta import Asset
 from venues.hyperliquid.nonce_file import NonceFile
 from venues.hyperliquid.orders import BY_NUMBER, Orders, Tracked
 from venues.hyperliquid.sign import AccountAddress, Signer
+from venues.hyperliquid.skew import MARGIN_NS, Skew
 from venues.market import Accepted, Cancelled, CancelRefused, OrderRequest, Rejected
-
-SKEW_NS = 2 * NS_PER_S
-"""An order expires so long before its fence: the venue's clock may be behind ours by this."""
 
 ASKED = "asked"
 
@@ -37,6 +35,7 @@ class Desk:
         nonces: NonceFile,
         orders: Orders,
         assets: Mapping[str, Asset],
+        skew: Skew,
         *,
         vault: AccountAddress | None = None,
     ):
@@ -45,6 +44,7 @@ class Desk:
         self.nonces = nonces
         self.orders = orders
         self.assets = assets
+        self.skew = skew
         self.vault = vault
         self.limited = False  # the venue said that the address has used up its requests; ask how many it has
         self.excess: Callable[[Tracked], None] = lambda tracked: None  # an order that may fill too much
@@ -59,6 +59,8 @@ class Desk:
     async def submit(self, order: OrderRequest) -> Accepted | Rejected:
         """Send an order. Raises VenueUnreachable and VenueMisspoke where it may be at the venue or not."""
         tracked = self.orders.add(order)
+        if not order.reduce_only and (why := self.skew.shut()):
+            return self._rejected(tracked, f"not sent: {why}")
         try:
             action = actions.place([self._wire(order, tracked.sent_lots)])
         except (ValueError, KeyError) as error:
@@ -128,10 +130,10 @@ class Desk:
         if refused := await self.asker.room_to_act(need):
             self.limited |= refused.meaning is Meaning.LIMITED
             return refused
-        expires_ms = (expires_ns - SKEW_NS) // NS_PER_MS if expires_ns else None
         nonce = await self.nonces.take()
-        if expires_ms is not None and self.clock.now_ns() // NS_PER_MS >= expires_ms:
+        if expires_ns and self.clock.now_ns() >= expires_ns - MARGIN_NS:
             return Refused("not sent: it would come too late", Meaning.REFUSED)
+        expires_ms = self.skew.expiry_ns(expires_ns) // NS_PER_MS if expires_ns else None
         signed = self.signer.l1(action, nonce, self.vault, expires_ms)
         (verdict,) = await self.asker.act(signed, asked, need)
         if isinstance(verdict, Refused) and verdict.meaning is Meaning.LIMITED:

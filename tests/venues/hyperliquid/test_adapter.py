@@ -61,16 +61,16 @@ async def test_the_market_is_one_freshest_book_of_twenty_levels(venue: Running, 
         del one.market[:]
         await one.until(lambda: sum(type(event) is Book for event in one.market) > 60)
         books = [event for event in one.market if type(event) is Book]
-        assert all(5 <= len(book.bids) == len(book.asks) <= 20 for book in books), "a shorter side would lean"
-        assert sum(len(book.bids) > 5 for book in books) > len(books) // 2
-        assert sum(len(book.bids) == 20 for book in books) > 3
+        assert all(5 <= min(len(book.bids), len(book.asks)) == book.depth <= 20 for book in books)
+        assert sum(book.depth > 5 for book in books) > len(books) // 2
+        assert sum(book.depth == 20 for book in books) > 3
         for symbol in one.adapter.traded:
             stamps = [book.at_ns for book in books if book.symbol == symbol]
             assert stamps == sorted(stamps)
         for book in books:
             bids, asks = [level.price for level in book.bids], [level.price for level in book.asks]
             assert bids == sorted(bids, reverse=True) and asks == sorted(asks) and bids[0] < asks[0]
-            assert len({*bids}) == len(bids) == len({*asks})
+            assert len({*bids}) == len(bids) and len({*asks}) == len(asks)
 
 
 async def test_books_that_are_polled_come_as_well(venue: Running, tmp_path):

@@ -11,7 +11,7 @@ from venues.hyperliquid.account import OVERLAP_NS, AccountFeed
 from venues.hyperliquid.subscriptions import Gap
 from venues.market import Accepted, Book, Cancelled, CancelRefused, Fill, Rejected
 from venues.market import TimeInForce as Tif
-from venues.venue import VenueMisspoke, VenueUnreachable
+from venues.venue import PROOF_NS, VenueMisspoke, VenueUnreachable
 
 IOC = Tif.IOC
 
@@ -68,10 +68,51 @@ async def test_a_request_that_was_lost_is_doubt_until_the_fence_proves_it_gone(v
 async def test_an_order_that_expired_is_refused_before_its_fence(venue: Running, tmp_path):
     """What was held up on its way is refused by the venue's own clock, not by ours."""
     async with adapted(venue, tmp_path) as one:
+        one.adapter.skew.hear = lambda *_: None  # as if no book came to tell
         venue.fault(kind="clock_skew", skew_ms=20_000, for_s=20)
         refused = await one.adapter.submit(one.order("ETH", "buy", away=3.0))
         assert isinstance(refused, Rejected) and "expired" in refused.reason
         await one.clock.sleep(42)  # its time does not turn back, it stands until ours has come up
+
+
+@pytest.mark.parametrize(("skew_s", "told"), [(40, "behind the venue's"), (-40, "ahead of the venue's")])
+async def test_while_the_clocks_are_apart_exits_go_and_entries_do_not(tmp_path, skew_s, told):
+    """An expiry by a clock that is 40 s behind is over before it is sent; by one that is ahead it is no fence."""
+    with running(speed=SPEED) as venue:
+        async with adapted(venue, tmp_path) as one:
+            entry = await bought(one)
+            await filled(one, entry)
+            held = one.adapter.orders.get(entry).request.lots
+            venue.fault(kind="clock_skew", skew_ms=1_000 * skew_s, for_s=400)
+            await one.until(lambda: any(told in text for text in one.said), 12)
+            assert sum("clock" in text for text in one.said) == 1, "said once, not for each book"
+            assert {*one.adapter.deaf()} == {*one.adapter.traded}
+            refused = await one.adapter.submit(one.order("ETH", "buy", away=3.0))
+            assert isinstance(refused, Rejected) and told in refused.reason
+            part = one.order("ETH", "sell", tif=IOC, lots=held // 2, reduce_only=True)
+            assert isinstance(await one.adapter.submit(part), Accepted)
+            await filled(one, part.id)
+            venue.fault(kind="lost_before", requests=["order"])
+            lost = one.order("ETH", "sell", away=3.0, lots=held // 4, reduce_only=True)
+            with pytest.raises(VenueUnreachable):
+                await one.adapter.submit(lost)
+            await one.clock.sleep_until(lost.expires_ns + PROOF_NS + NS_PER_S)
+            if skew_s < 0:  # by the venue's clock, if it is right, it could come for half a minute more
+                with pytest.raises(VenueUnreachable, match="may still come"):
+                    await one.adapter.find("ETH", lost.id)
+                await one.clock.sleep(40)
+            assert await one.adapter.find("ETH", lost.id) is None
+            assert one.truth()["open_orders"] == []
+
+
+async def test_entries_go_again_when_the_clocks_agree(tmp_path):
+    with running(speed=SPEED) as venue:
+        async with adapted(venue, tmp_path) as one:
+            venue.fault(kind="clock_skew", skew_ms=6_000, for_s=20)
+            await one.until(lambda: any("behind" in text for text in one.said))
+            await one.until(lambda: any("agree again" in text for text in one.said), 12)
+            assert not one.adapter.deaf()
+            await filled(one, await bought(one))
 
 
 async def test_ok_with_an_error_inside_is_a_refusal(venue: Running, tmp_path):
