@@ -32,7 +32,7 @@ from actors.urgency import limit_ticks, time_in_force
 from config.profile import Profile
 from risk.intent import Cancel, Evidence, Intent, Purpose, Refused
 from risk.order import OrderState
-from risk.session import Session, SessionCalendar, is_open, is_rth, next_open_ns, session_at
+from risk.session import NO_DAYS, Session, SessionCalendar, is_open, is_rth, next_open_ns, session_at
 from risk.sizing import lots_for
 from risk.tiers import tier_of, week_rmsd_percent
 from supervisor.clock import NS_PER_MS, NS_PER_S
@@ -90,7 +90,7 @@ class Signal:
         self.profile = profile
         self.limits = profile.signal
         self.new_id = new_id
-        self.calendar = calendar or SessionCalendar()
+        self.calendar = calendar or NO_DAYS
         self.leaves = profile.risk.session != "always" and profile.risk.flatten_minutes > 0  # before every close
         self.every_s = SESSION_BEAT_S if self.leaves else None
         self.outside: set[str] = set()  # symbols that were said to be held while the session is shut

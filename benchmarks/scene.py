@@ -19,7 +19,7 @@ from config.universe import SymbolFacts
 from daemon.markets import instrument_of
 from risk.circuit_breaker import Breaker
 from risk.money import to_minor
-from risk.session import SessionCalendar
+from risk.session import NO_DAYS, SessionCalendar
 from supervisor.clock import NS_PER_MS, NS_PER_S
 from venues.market import Bar, Instrument
 
@@ -77,7 +77,7 @@ def new_scene(bar_s: int = BAR_S) -> Scene:
         for place, symbol in enumerate(facts)
         if place % HELD == 0
     )
-    return Scene(profile, instruments, bars, positions, SessionCalendar())
+    return Scene(profile, instruments, bars, positions, NO_DAYS)
 
 
 def _history(facts: SymbolFacts, window: int, bar_s: int, *, rises: bool) -> Iterable[Bar]:

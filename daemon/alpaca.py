@@ -7,11 +7,11 @@ from weakref import WeakKeyDictionary
 from actors.ledger import LedgerMind
 from config.errors import ConfigError
 from config.profile import Profile
-from config.sessions import load_sessions
 from config.settings import Settings
 from config.universe import load_universe
+from daemon.modes import session_calendar
 from risk.order import OrderState
-from risk.session import SessionCalendar, is_rth
+from risk.session import is_rth
 from supervisor.clock import Clock
 from venues.alpaca.adapter import Alpaca, MarketFeed, Shared, Wanted
 from venues.alpaca.data import Data
@@ -100,8 +100,7 @@ def shared_of(clock: Clock, settings: Settings, seed: int) -> Everything:
 
 def shares_trade(at_ns: int) -> bool:
     """Whether US shares trade at a time, by our calendar."""
-    known = load_sessions()
-    return is_rth(at_ns, SessionCalendar(holidays=frozenset(known.holidays), half_days=frozenset(known.half_days)))
+    return is_rth(at_ns, session_calendar())
 
 
 def adapter_of(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -97,6 +98,7 @@ def bar_sources(profile: Profile, clock: Clock) -> dict[str, BarSource]:
     return {source: BAR_SOURCES[source](profile, names, clock) for source, names in profile.bars_given().items()}
 
 
+@cache
 def session_calendar() -> SessionCalendar:
     """When US stocks trade, for the rules that ask."""
     known = load_sessions()

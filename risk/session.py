@@ -30,14 +30,18 @@ SessionName = Literal["always", "us_equities"]
 class SessionCalendar(Struct, frozen=True, kw_only=True):
     """Days on which the exchange does not open, and days on which it closes at 13:00; nothing outside first to last."""
 
-    first: date = date.max  # an empty calendar knows no day, and on no day it has a session
-    last: date = date.min
+    first: date
+    last: date
     holidays: frozenset[date] = frozenset()
     half_days: frozenset[date] = frozenset()
 
     def knows(self, day: date) -> bool:
         """Whether it reaches a day."""
         return self.first <= day <= self.last
+
+
+NO_DAYS = SessionCalendar(first=date.max, last=date.min)
+"""Knows no day, and has no session on any: for engines that trade around the clock."""
 
 
 class Session(Struct, frozen=True):

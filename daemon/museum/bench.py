@@ -19,7 +19,7 @@ from risk.circuit_breaker import Breaker, observe
 from risk.gate_state import GateState, new_state
 from risk.intent import Evidence, Intent, Purpose
 from risk.order import OrderState
-from risk.session import SessionCalendar
+from risk.session import NO_DAYS
 from venues.market import MINOR_PER_USD, Bar, Fill, Instrument, OrderRequest, Side, TimeInForce
 
 ENGINE = "perps"
@@ -171,7 +171,7 @@ def run_started(number: int = 1, at_ns: int = 1) -> RunStarted:
 
 def breaker(*readings_minor: int, limits: GateState | None = None) -> Breaker:
     """A circuit breaker that has read these, a second apart."""
-    bounds = (limits or new_state(profile(), (instrument(),), SessionCalendar())).breaker_limits
+    bounds = (limits or new_state(profile(), (instrument(),), NO_DAYS)).breaker_limits
     state = Breaker()
     for step, reading in enumerate(readings_minor or (EQUITY_MINOR,) * 3):
         state, _ = observe(state, bounds, reading, NOW_NS + step * S)
@@ -181,7 +181,7 @@ def breaker(*readings_minor: int, limits: GateState | None = None) -> Breaker:
 def open_gate(symbols: Sequence[str] = ("BTC",), **risk: Any) -> GateState:
     """A gate through which everything may pass that its bounds allow."""
     known = [instrument(symbol) for symbol in symbols]
-    state = new_state(profile(**risk), known, SessionCalendar())
+    state = new_state(profile(**risk), known, NO_DAYS)
     return replace(
         state,
         breaker=breaker(limits=state),

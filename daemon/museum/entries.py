@@ -28,7 +28,7 @@ from risk.gate_state import new_state
 from risk.intent import Approved, Intent, Refused
 from risk.order import OrderState
 from risk.rate import RateBucket, take
-from risk.session import SessionCalendar
+from risk.session import NO_DAYS
 from venues.market import Book, Level
 
 LOTS = 120
@@ -271,7 +271,7 @@ EMPTY_MEMORY = Exhibit(
     story="After a restart memory was empty, and what was held already was bought again.",
     sources=("L2",),
     stake="every position doubled by a restart",
-    right=lambda: _before_a_look(reconciled=new_state(profile(), (instrument(),), SessionCalendar()).reconciled),
+    right=lambda: _before_a_look(reconciled=new_state(profile(), (instrument(),), NO_DAYS).reconciled),
     wrong=lambda: _before_a_look(reconciled=True),
     check=lambda rule: rule == "reconciled",
 )

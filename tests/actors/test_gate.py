@@ -21,7 +21,7 @@ from risk.circuit_breaker import Breaker
 from risk.gate_state import new_state
 from risk.intent import Approved, Cancel, Evidence, Intent, Purpose, Refused, Trading
 from risk.order import OrderState
-from risk.session import SessionCalendar
+from risk.session import NO_DAYS
 from supervisor.mailbox import Overflow
 from tests.risk.given import BTC, SOL
 from venues.market import Side, TimeInForce
@@ -63,7 +63,7 @@ OPENINGS = (
 
 
 def gate(*told):
-    mind = Gate(new_state(load_profile("perps", symbols=("BTC",)), (BTC, SOL), SessionCalendar()))
+    mind = Gate(new_state(load_profile("perps", symbols=("BTC",)), (BTC, SOL), NO_DAYS))
     for message in told:
         assert mind.hear(message) == ()
     return mind

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from risk.session import SessionCalendar, closes_at_ns, is_open, is_rth, local_date, session_at, session_on
+from risk.session import NO_DAYS, closes_at_ns, is_open, is_rth, local_date, session_at, session_on
 from tests.risk.given import calendar
 
 YEARS = calendar()
@@ -67,8 +67,8 @@ def test_a_day_that_the_calendar_does_not_reach_has_no_session(local):
 
 
 def test_an_empty_calendar_knows_no_day():
-    assert not is_rth(ns("2026-11-20 12:00"), SessionCalendar())
-    assert not SessionCalendar().knows(date(2026, 11, 20))
+    assert not is_rth(ns("2026-11-20 12:00"), NO_DAYS)
+    assert not NO_DAYS.knows(date(2026, 11, 20))
 
 
 def test_the_session_that_is_open():

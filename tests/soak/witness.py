@@ -256,7 +256,7 @@ def near_a_release(witness: Witness) -> Iterator[str]:
             if not planned.entry:
                 continue
             name = planned.order.symbol
-            if shut_ns <= planned.at_ns <= open_ns:
+            if shut_ns <= planned.at_ns < open_ns:
                 yield f"{minute_of(planned.at_ns)}: {name} was entered near a release"
             elif planned.at_ns < shut_ns and over.get(planned.order.id, shut_ns) > shut_ns + CLEARED_NS:
                 yield f"{minute_of(shut_ns)}: an entry of {name} rests on into the window of a release"
