@@ -38,7 +38,7 @@ week: .venv/dev.stamp # Runs three engines through a week of closes, releases an
 books: .venv/dev.stamp # Checks N snapshots of many synthetic markets (10,000,000 of them take a minute or two).
 	$(PY) -m tests.soak.books $(or $(N),10000000)
 
-fuzz: .venv/dev.stamp # Damages N frames of Hyperliquid (1,000,000 take a minute) and reads them.
+fuzz: .venv/dev.stamp # Damages N frames of Hyperliquid and Alpaca (1,000,000 take a minute) and reads them.
 	$(PY) -m tests.soak.frames $(or $(N),1000000)
 
 hl-hour: .venv/dev.stamp # Trades the emulated Hyperliquid for an hour under default faults and compares both sides (SPEED=5: in 12 minutes).

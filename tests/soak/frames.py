@@ -1,9 +1,10 @@
-"""`make fuzz N=1000000`: so many damaged frames and answers of Hyperliquid; exits 1 at the first that is taken wrongly.
+"""`make fuzz N=1000000`: so many damaged frames and answers of the venues; exits 1 at the first that is taken wrongly.
 
 Damage is of bytes (flipped, cut, doubled, put in, taken out) and of meaning (fields dropped, doubled, of another type,
 numbers that are none or too large, rows by the thousand, nesting without end). A decoder may read what is left as
 something or raise VenueMisspoke; any other error fails, and so does a number that is read and is not finite. The frames
 are ours and, where they are on this machine, the recorded ones; frame K is the same wherever those are the same.
+Alpaca's are in alpaca_frames.py, in JSON and in msgpack; half of what is damaged is one venue's, half the other's.
 """
 
 import gzip
@@ -21,8 +22,10 @@ from multiprocessing import get_context
 from random import Random
 from typing import Any
 
+import msgspec
 from msgspec.structs import asdict
 
+from tests.soak import alpaca_frames
 from tests.venues.hyperliquid.asked import every_ask
 from tests.venues.hyperliquid.said import ANSWERS, CLOID, FRAMES, USER, WIRE
 from venues.hyperliquid.account_wire import Order, OrderUpdate, UserFill
@@ -85,8 +88,13 @@ EXCHANGE = {
 
 
 @cache
-def seeds() -> tuple[tuple[str, bytes, Reader], ...]:
-    """(name, whole frame or answer, what reads it)."""
+def seeds() -> tuple[tuple[tuple[str, bytes, Reader], ...], ...]:
+    """(name, whole frame or answer, what reads it), for each venue."""
+    return hyperliquid(), alpaca_frames.seeds(judge)
+
+
+def hyperliquid() -> tuple[tuple[str, bytes, Reader], ...]:
+    """Hyperliquid's."""
     found: list[tuple[str, bytes, Reader]] = [(name, said, _frame) for name, said in FRAMES.items()]
     asks = every_ask(USER)
     found += [(f"/info {kind}", json.dumps(said).encode(), asks[kind].read) for kind, said in ANSWERS.items()]
@@ -130,7 +138,7 @@ def cut(said: bytes, draw: Random) -> bytes:
 def splice(said: bytes, draw: Random) -> bytes:
     """Bytes come twice, from elsewhere, or from another frame."""
     at, (start, end) = draw.randrange(len(said) + 1), sorted(draw.choices(range(len(said) + 1), k=2))
-    other = draw.choice(seeds())[1]
+    other = draw.choice(draw.choice(seeds()))[1]
     put = draw.choice((said[start:end], draw.randbytes(draw.randrange(1, 9)), other[: draw.randrange(len(other))]))
     return said[:at] + put + said[at:]
 
@@ -151,9 +159,10 @@ def nest(said: bytes, draw: Random) -> bytes:
 
 
 def meaning(said: bytes, draw: Random) -> bytes:
-    """Valid JSON that says something else, in one to three places."""
+    """Valid JSON, or msgpack, that says something else, in one to three places."""
+    packed = not said.lstrip().startswith((b"[", b"{"))
     try:
-        tree = json.loads(said)
+        tree = msgspec.msgpack.decode(said) if packed else json.loads(said)
     except ValueError:
         return flip(said, draw)
     for _ in range(draw.choice((1, 1, 1, 2, 3))):
@@ -161,7 +170,17 @@ def meaning(said: bytes, draw: Random) -> bytes:
         if not holders:
             return json.dumps(draw.choice(ODD)).encode()
         _change(draw.choice(holders), draw)
+    if packed:
+        return _packed(tree, said, draw)
     return json.dumps(tree, separators=(",", ":"), ensure_ascii=draw.random() < 0.5).encode("utf-8", "surrogatepass")
+
+
+def _packed(tree: Any, said: bytes, draw: Random) -> bytes:
+    """Msgpack again; it has no integers of more than 64 bits, and no half of a character."""
+    try:
+        return msgspec.msgpack.encode(tree)
+    except (OverflowError, ValueError, TypeError, RecursionError):
+        return flip(said, draw)
 
 
 def _holders(tree: Any) -> Iterator[Any]:
@@ -221,7 +240,7 @@ def judge(heard: Any) -> None:
 def one(number: int) -> str:
     """Damage and read frame `number`. Returns what came of it: read, or refused; raises NotRefused."""
     draw = Random(number)
-    name, said, reader = draw.choice(seeds())
+    name, said, reader = draw.choice(draw.choice(seeds()))
     damage = draw.choice(DAMAGES)
     damaged: bytes | str = damage(said, draw)
     if draw.random() < 0.2:

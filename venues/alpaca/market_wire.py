@@ -236,7 +236,7 @@ _SECONDS_BITS = 34  # of the middle format, below thirty bits of nanoseconds
 
 def decode(frame: bytes | str, received_ns: int) -> tuple[Heard, ...]:
     """Read all messages of one frame, JSON or msgpack. Raises VenueMisspoke when it is no array of them."""
-    data = frame.encode("utf-8", "surrogateescape") if isinstance(frame, str) else frame
+    data = frame.encode("utf-8", "replace") if isinstance(frame, str) else frame
     # No array of msgpack begins with the byte of a bracket, and no JSON with anything else.
     coding = _JSON if isinstance(frame, str) or data.lstrip()[:1] == b"[" else _MSGPACK
     try:

@@ -1,5 +1,6 @@
 """Damaged frames and answers: refused by name or read as what they still say, 20,000 here, a million by `make fuzz`."""
 
+import itertools
 from collections import Counter
 
 import pytest
@@ -20,8 +21,8 @@ def test_damage_raises_nothing_but_misspoke(part):
 
 def test_whole_seeds_are_read():
     """What is damaged was whole before, so a refusal is of the damage."""
-    assert len(seeds()) >= 47
-    for _name, said, reader in seeds():
+    assert [len(venue) >= most for venue, most in zip(seeds(), (47, 43), strict=True)] == [True, True]
+    for _name, said, reader in itertools.chain(*seeds()):
         judge(reader(said))
 
 
@@ -29,7 +30,7 @@ def test_the_judge_sees_what_is_wrong(monkeypatch):
     with pytest.raises(ValueError, match="nan was read as a number"):
         judge((1.0, {"price": float("nan")}))
     broken = (("broken", b'{"channel":"pong"}', lambda said: decode(said, 1) and said.undefined),)
-    monkeypatch.setattr("tests.soak.frames.seeds", lambda: broken)
+    monkeypatch.setattr("tests.soak.frames.seeds", lambda: (broken,))
     with pytest.raises(NotRefused, match=r"frame \d+, (flip|cut|splice|digits|meaning|nest) of broken: AttributeError"):
         for number in range(200):
             one(number)
