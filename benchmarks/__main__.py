@@ -21,6 +21,7 @@ ALL = {
     "hl_end_to_end": (
         *("hl_end_to_end_over_sdk", "hl_end_to_end_us", "hl_end_to_end_frames_per_s", "hl_end_to_end_sdk_us"),
     ),
+    "alpaca_books": ("alpaca_book_frames_per_s", "alpaca_book_over_sdk_raw", "alpaca_book_over_sdk_models"),
     "dialects": ("generator_hl_frames_per_s", "generator_blocks_and_hl_frames_per_s"),
     "generator": (
         *("generator_books_per_s", "generator_over_random_walk", "generator_day_28_coins_s", "generator_day_rss_mib"),
