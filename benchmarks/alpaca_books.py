@@ -8,7 +8,7 @@ once as its models, and whoever uses it has yet to put the changes together.
 import time
 from collections.abc import Callable
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]
 from alpaca.data.live.crypto import CryptoDataStream
 
 from benchmarks.report import Wrong, interleaved, table
@@ -67,8 +67,8 @@ def measure() -> dict[str, float]:
     """Frames of one core a second."""
     said = frames()
     modelled = said[:MODELLED]
-    raw, models = (CryptoDataStream("key", "secret", raw_data=raw_data) for raw_data in (True, False))
-    sides = {
+    raw, models = (CryptoDataStream("key", "secret", raw_data=way) for way in (True, False))
+    sides: dict[str, Callable[[], float]] = {
         "ours: whole books": lambda: timed(lambda: ours(said), len(said)),
         "alpaca-py, raw_data=True: dicts of changes": lambda: timed(lambda: theirs(said, raw), len(said)),
         "alpaca-py, raw_data=False: models of changes": lambda: timed(lambda: theirs(modelled, models), len(modelled)),
@@ -78,9 +78,8 @@ def measure() -> dict[str, float]:
     costs_us = interleaved(sides, REPEATS)
     rows = [[name, cost_us, 1e6 / cost_us] for name, cost_us in costs_us.items()]
     size = sum(map(len, said)) / len(said)
-    table(
-        f"Alpaca order books, {size:.0f} bytes a frame, CPU time of one core", [["", "us a frame", "frames/s"], *rows]
-    )
+    title = f"Alpaca order books, {size:.0f} bytes a frame, CPU time of one core"
+    table(title, [["", "us a frame", "frames/s"], *rows])
     our_us, raw_us, models_us = costs_us.values()
     return {
         "alpaca_book_frames_per_s": 1e6 / our_us,

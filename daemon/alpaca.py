@@ -1,7 +1,6 @@
 """Alpaca as the daemon runs it: settings, the ledger's memory and what engines share become adapters."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from actors.ledger import LedgerMind
@@ -30,14 +29,11 @@ UNSURE = (OrderState.PLANNED, OrderState.SENT, OrderState.UNKNOWN, OrderState.RE
 """States of an order of which nobody knows that the venue ever had it."""
 
 
-class Everything(NamedTuple):
-    """What all engines of a run share: one account, one machine's connections for data."""
+_shared: WeakKeyDictionary[Clock, Shared] = WeakKeyDictionary()
+"""One account for the engines of a run."""
 
-    account: Shared
-    data: Data
-
-
-_shared: WeakKeyDictionary[Clock, Everything] = WeakKeyDictionary()
+_data: WeakKeyDictionary[Clock, Data] = WeakKeyDictionary()
+"""One connection of a kind for all of a run who want market data."""
 
 
 def login_of(settings: Settings, *, live: bool) -> Login:
@@ -49,10 +45,19 @@ def login_of(settings: Settings, *, live: bool) -> Login:
     return Login(key_id, secret)
 
 
-def data_login_of(settings: Settings, orders: Login) -> Login:
-    """The key for market data: its own, or the one for orders. A live key's one stream may be wanted elsewhere."""
-    key_id, secret = settings.alpaca_data_key_id, settings.alpaca_data_secret
-    return orders if key_id is None or secret is None else Login(key_id, secret)
+def data_login_of(settings: Settings) -> tuple[Login, str]:
+    """The key for market data, and the setting to tell it under: its own, else the one for orders, else paper's.
+
+    A live key's one stream may be wanted elsewhere. Raises ConfigError where there is none.
+    """
+    for kind in ("data", *(["live"] if settings.mode == "live" else []), "paper"):
+        key_id, secret = getattr(settings, f"alpaca_{kind}_key_id"), getattr(settings, f"alpaca_{kind}_secret")
+        if key_id is not None and secret is not None:
+            return Login(key_id, secret), f"alpaca_{kind}_key_id"
+    right = (
+        "is missing, and Alpaca's market data wants a login: set OBID_ALPACA_DATA_KEY_ID and OBID_ALPACA_DATA_SECRET"
+    )
+    raise ConfigError("alpaca_data_key_id", right)
 
 
 def trading_url(settings: Settings, *, live: bool) -> str:
@@ -75,27 +80,23 @@ def data_urls(settings: Settings) -> tuple[str, str]:
     return url, url
 
 
-def shared_of(clock: Clock, settings: Settings, seed: int) -> Everything:
-    """What the engines of a run share, made by the first that asks."""
+def shared_of(clock: Clock, settings: Settings, seed: int) -> Shared:
+    """The account that the engines of a run share, made by the first that asks."""
     if clock not in _shared:
         live = settings.mode == "live"
         url, login = trading_url(settings, live=live), login_of(settings, live=live)
-        account = Shared(Rest(url, login, clock), TradingStream(url, login, clock, seed))
-        streams, history = data_urls(settings)
-        own = settings.alpaca_data_key_id is not None
-        data = Data(
-            streams,
-            history,
-            data_login_of(settings, login),
-            PLANS[settings.alpaca_plan],
-            clock,
-            seed,
-            feed=settings.alpaca_feed,
-            is_open=shares_trade,
-            field="alpaca_data_key_id" if own else f"alpaca_{'live' if live else 'paper'}_key_id",
-        )
-        _shared[clock] = Everything(account, data)
+        _shared[clock] = Shared(Rest(url, login, clock), TradingStream(url, login, clock, seed))
     return _shared[clock]
+
+
+def data_of(clock: Clock, settings: Settings, seed: int) -> Data:
+    """The market data that a run shares, made by the first that asks. Raises ConfigError."""
+    if clock not in _data:
+        streams, history = data_urls(settings)
+        login, field = data_login_of(settings)
+        plan, feed = PLANS[settings.alpaca_plan], settings.alpaca_feed
+        _data[clock] = Data(streams, history, login, plan, clock, seed, feed=feed, is_open=shares_trade, field=field)
+    return _data[clock]
 
 
 def shares_trade(at_ns: int) -> bool:
@@ -108,7 +109,7 @@ def adapter_of(
 ) -> Alpaca:
     """The adapter of an engine; one for shadow knows no account."""
     known = load_universe(profile.universe)
-    account, data = shared_of(clock, settings, seed)
+    account, data = shared_of(clock, settings, seed), data_of(clock, settings, seed)
     facts = tuple(known[symbol] for symbol in profile.symbols)
     fees = next((profile.fees[one.asset_class] for one in facts if one.asset_class in profile.fees), None)
     wanted = Wanted(

@@ -87,15 +87,33 @@ ADAPTERS: dict[str, Callable[[Profile, Clock, Real], Venue]] = {"alpaca": alpaca
 """Real venues that this version speaks, by the name profiles call them; each brings its own folder in venues/."""
 
 
-BarSourceMaker = Callable[[Profile, Mapping[str, str], Clock], BarSource]
-
-BAR_SOURCES: dict[str, BarSourceMaker] = {}
-"""Sources of bars beside the venue, by the name profiles call them: made of a profile and its symbols' names there."""
+BarSourceMaker = Callable[[Mapping[str, str], Clock, Settings, int], BarSource]
 
 
-def bar_sources(profile: Profile, clock: Clock) -> dict[str, BarSource]:
+def alpaca_bars(names: Mapping[str, str], clock: Clock, settings: Settings, seed: int) -> BarSource:
+    """Alpaca's bars of coins, over the connection that a crypto engine of the run has too."""
+    from daemon import alpaca as speaker
+
+    return speaker.data_of(clock, settings, seed).crypto_bars(names)
+
+
+def alpaca_key(settings: Settings) -> None:
+    """Refuse a run whose bars nobody would give. Raises ConfigError."""
+    from daemon import alpaca as speaker
+
+    speaker.data_login_of(settings)
+
+
+BAR_SOURCES: dict[str, BarSourceMaker] = {"alpaca": alpaca_bars}
+"""Sources of bars beside the venue, by the name profiles call them: made of symbols' names there, and settings."""
+
+BAR_KEYS: dict[str, Callable[[Settings], None]] = {"alpaca": alpaca_key}
+"""What a source wants of the settings."""
+
+
+def bar_sources(profile: Profile, clock: Clock, settings: Settings, seed: int) -> dict[str, BarSource]:
     """The sources that an engine's profile names."""
-    return {source: BAR_SOURCES[source](profile, names, clock) for source, names in profile.bars_given().items()}
+    return {source: BAR_SOURCES[source](names, clock, settings, seed) for source, names in profile.bars_given().items()}
 
 
 @cache
@@ -110,7 +128,7 @@ def session_calendar() -> SessionCalendar:
     )
 
 
-def refuse_missing(options: RunOptions, profiles: Mapping[EngineName, Profile]) -> None:
+def refuse_missing(options: RunOptions, profiles: Mapping[EngineName, Profile], settings: Settings) -> None:
     """Say so when a mode needs a venue that this version does not speak. Raises ConfigError."""
     if options.mode not in REAL:
         return
@@ -123,6 +141,8 @@ def refuse_missing(options: RunOptions, profiles: Mapping[EngineName, Profile]) 
                 known = ", ".join(BAR_SOURCES) or "none yet"
                 right = f"this version has no bars of that source ({known}); without the table bars are the venue's own"
                 raise ConfigError(f"{engine}.bars.{source}", right)
+            if source in BAR_KEYS:
+                BAR_KEYS[source](settings)
 
 
 def real_venue(mode: Mode, profile: Profile, clock: Clock, real: Real) -> Venue:

@@ -34,7 +34,7 @@ def run(options: RunOptions) -> int:
     """`obid run`: trade until stopped; returns the exit code."""
     configured = configure(options)
     refuse_unknown(options.scenarios, configured.profiles)
-    modes.refuse_missing(options, configured.profiles)
+    modes.refuse_missing(options, configured.profiles, configured.settings)
     instruments = {engine: modes.universe(profile) for engine, profile in configured.profiles.items()}
     with ExitStack() as held:
         lock = held.enter_context(DataDirLock(options.data_dir))

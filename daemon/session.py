@@ -119,6 +119,9 @@ class Session:
             **befalls,
         )
         engines = self._engines(clock)
+        for source in (source for part in engines.values() for source in part.bar_sources.values()):
+            if isinstance(source, Tells):
+                source.tell = lambda text: log.warning("venue_says", what=text)
         board = Board(
             {e: part.instruments for e, part in engines.items()}, {e: p.venue.name for e, p in engines.items()}
         )
@@ -245,7 +248,7 @@ class Session:
                 instruments=self.instruments[engine],
                 venue=self.venues[engine],
                 streams=self.streams[engine],
-                bar_sources=modes.bar_sources(profile, clock),
+                bar_sources=modes.bar_sources(profile, clock, self.configured.settings, self.options.seed),
             )
             for engine, profile in self.profiles.items()
         }

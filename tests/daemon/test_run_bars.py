@@ -54,7 +54,9 @@ def test_decisions_of_a_symbol_stand_on_the_bars_of_its_source(config, tmp_path,
     opening = modes.deposits
     monkeypatch.setattr(modes, "deposits", lambda _, *rest: opening(Mode.SYNTHETIC, *rest))
     monkeypatch.setitem(modes.ADAPTERS, "hyperliquid", adapter)
-    monkeypatch.setitem(modes.BAR_SOURCES, "alpaca", lambda profile, names, clock: SpotBars(names, clock))
+    monkeypatch.setitem(modes.BAR_SOURCES, "alpaca", lambda names, clock, *_: SpotBars(names, clock))
+    monkeypatch.setenv("OBID_ALPACA_DATA_KEY_ID", "PK" + "1" * 18)
+    monkeypatch.setenv("OBID_ALPACA_DATA_SECRET", "2" * 40)
     monkeypatch.setenv("OBID_LIVE", "yes-real-money")
     monkeypatch.setenv("OBID_HYPERLIQUID_AGENT_KEY", "0x" + "1" * 64)
     monkeypatch.setenv("OBID_HYPERLIQUID_MASTER_ADDRESS", "0x" + "2" * 40)
@@ -70,9 +72,17 @@ def test_decisions_of_a_symbol_stand_on_the_bars_of_its_source(config, tmp_path,
 
 def test_a_source_that_this_version_lacks_is_one_line(config, monkeypatch, tmp_path):
     monkeypatch.setitem(modes.ADAPTERS, "hyperliquid", lambda profile, clock, real: None)
+    monkeypatch.delitem(modes.BAR_SOURCES, "alpaca")
     result = obid("run", "--mode", "shadow", "--config", config, "--data-dir", tmp_path / "data", code=2)
     (line,) = result.stderr.splitlines()
     assert line.startswith("obid: perps.bars.alpaca: this version has no bars of that source")
+
+
+def test_bars_that_want_a_login_say_so(config, monkeypatch, tmp_path):
+    monkeypatch.setitem(modes.ADAPTERS, "hyperliquid", lambda profile, clock, real: None)
+    result = obid("run", "--mode", "shadow", "--config", config, "--data-dir", tmp_path / "data", code=2)
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("obid: alpaca_data_key_id: is missing, and Alpaca's market data wants a login")
 
 
 def test_a_made_market_has_its_own_bars(config):

@@ -6,7 +6,7 @@ each symbol that it is full, or that there is no more of it (nothing older was t
 the venue would not say.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
@@ -117,13 +117,27 @@ class Cut(Refused):
 class BarsRest:
     """Questions for bars, within the plan's requests a minute."""
 
-    def __init__(self, rest: Rest, plan: Plan, clock: Clock, seed: int | str, field: str = "alpaca_paper_key_id"):
-        self.rest = rest
+    def __init__(
+        self,
+        made: Callable[[], Rest],
+        plan: Plan,
+        clock: Clock,
+        seed: int | str,
+        field: str = "alpaca_paper_key_id",
+    ):
+        self.made = made  # a client, when there is a question
+        self.rest: Rest | None = None
         self.clock = clock
         self.field = field  # the setting that a wrong key is told under
         self.requests = 0
         self._budget = Window(max(1, round(plan.requests_per_minute * BUDGET_SHARE)), MINUTE_NS)
         self._backoff = Backoff(seed, "alpaca bars", first_s=0.5, max_s=8.0)
+
+    async def close(self) -> None:
+        """Let go of the connections; the next question opens new ones."""
+        rest, self.rest = self.rest, None
+        if rest is not None:
+            await rest.close()
 
     async def check(self, path: str, symbol: str, feed: str) -> None:
         """Ask for next to nothing. Raises ConfigError for a login that is refused, NotAnswered, VenueMisspoke."""
@@ -192,6 +206,7 @@ class BarsRest:
             self.requests += 1
             wait_s = None
             try:
+                self.rest = self.rest or self.made()
                 answer = await self.rest.request("GET", path, query=query)
             except NotAnswered:
                 if tries == TRIES_MAX:

@@ -22,7 +22,7 @@ from venues.alpaca.login import Login
 from venues.alpaca.plan import BARS, ORDERBOOKS, QUOTES, TRADES, Coverage, Key, Plan, coverage
 from venues.backoff import MINUTE_NS
 from venues.market import Bar, Book, MarketEvent, Trade
-from venues.rest import Rest, RestLimits
+from venues.rest import Rest, rest_url
 from venues.venue import VenueMisspoke
 
 STREAM_URL, REST_URL = "wss://stream.data.alpaca.markets", "https://data.alpaca.markets"
@@ -64,8 +64,9 @@ class Data:
         self._is_open = is_open  # whether US stocks trade; where nobody says, their silence is never odd
         self._field = field
         self._limits = limits
-        rest = Rest(historical_url, RestLimits(total_s=9.0), login.headers)
-        self.bars = BarsRest(rest, plan, clock, seed, field)
+        rest_url(historical_url)  # raises ValueError now rather than at the first question
+        self.bars = BarsRest(lambda: Rest(historical_url, headers=login.headers), plan, clock, seed, field)
+        self.users: set[object] = set()  # when the last has gone, everything is let go of
         self._endpoints: dict[str, Endpoint] = {}
 
     def crypto(self, symbols: Iterable[str], *, trades: bool = True) -> "Feed":
@@ -107,11 +108,17 @@ class Data:
     def _say(self, text: str) -> None:
         self.tell(text)
 
+    async def release(self, user: object) -> None:
+        """Somebody is done with it."""
+        self.users.discard(user)
+        if not self.users:
+            await self.close()
+
     async def close(self) -> None:
-        """Let go of every connection."""
+        """Let go of every connection; what is asked afterwards opens them again."""
         for endpoint in self._endpoints.values():
             await endpoint.close()
-        await self.bars.rest.close()
+        await self.bars.close()
 
 
 class Past:
@@ -164,6 +171,7 @@ class Feed:
 
         Raises ConfigError for a login that is refused, VenueUnreachable.
         """
+        self.data.users.add(self)
         await self.data.bars.check(self.past.path, self.symbols[0], self.data.feed)
         covered = self.coverage()
         if covered.uncovered or covered.partly:
@@ -192,7 +200,8 @@ class Feed:
         return await self.past.bars(symbol, interval_ns, bars)
 
     async def close(self) -> None:
-        """Nothing of its own is open: the connection goes with its last listener."""
+        """Nothing of its own is open: connections go with their last user."""
+        await self.data.release(self)
 
 
 class GivenBars:
@@ -208,8 +217,18 @@ class GivenBars:
             self.ours.setdefault(theirs, []).append(our)
         self.past = Past(data, CRYPTO, self.ours)
 
+    @property
+    def tell(self) -> Tell:
+        """What a person should know; the daemon logs it."""
+        return self.data.tell
+
+    @tell.setter
+    def tell(self, tell: Tell) -> None:
+        self.data.tell = tell
+
     async def history(self, symbol: str, interval_ns: int, bars: int) -> Sequence[Bar]:
         """The last closed bars before now, oldest first, under our name."""
+        self.data.users.add(self)
         theirs = await self.past.bars(self.names[symbol], interval_ns, bars)
         return [_named(bar, symbol) for bar in theirs]
 
@@ -219,10 +238,14 @@ class GivenBars:
         if covered.uncovered:
             self.data.tell(f"alpaca bars: {covered}")
         keys = [(BARS, theirs) for theirs in self.ours]
-        async for batch in self.data.endpoint(CRYPTO_STREAM).listen(keys):
-            bars = [event for event in batch if isinstance(event, Bar) and event.interval_ns == MINUTE_NS]
-            if bars:
-                yield [_named(bar, our) for bar in bars for our in self.ours[bar.symbol]]
+        self.data.users.add(self)
+        try:
+            async for batch in self.data.endpoint(CRYPTO_STREAM).listen(keys):
+                bars = [event for event in batch if isinstance(event, Bar) and event.interval_ns == MINUTE_NS]
+                if bars:
+                    yield [_named(bar, our) for bar in bars for our in self.ours[bar.symbol]]
+        finally:
+            await self.data.release(self)
 
 
 def _named(bar: Bar, symbol: str) -> Bar:

@@ -87,11 +87,11 @@ def minutes(count: int, *, until_ns: int = NOW_NS, every: int = 1) -> list[dict]
 async def asking(venue, *, plan=BASIC, now_ns=NOW_NS, speed=1.0):
     async with fake_bars(venue) as url:
         clock = Clock(asyncio.get_running_loop(), now_ns, speed)
-        rest = Rest(url, headers=LOGIN.headers)
+        bars = BarsRest(lambda: Rest(url, headers=LOGIN.headers), plan, clock, 7)
         try:
-            yield BarsRest(rest, plan, clock, 7)
+            yield bars
         finally:
-            await rest.close()
+            await bars.close()
 
 
 async def test_every_page_is_read_and_every_symbol_is_full():
@@ -224,7 +224,7 @@ def test_requests_keep_to_the_plan():
             async def request(self, *_, **__):
                 raise NotAnswered("/", "not there", sent=False)
 
-        bars = BarsRest(Counted(), BASIC, clock, 7)
+        bars = BarsRest(Counted, BASIC, clock, 7)
         start_ns = clock.now_ns()
         while clock.now_ns() - start_ns < 60 * NS_PER_S:
             with pytest.raises(NotAnswered):
