@@ -5,12 +5,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from daemon.emulate import Where
-from daemon.emulate_alpaca import asked_alpaca, emulator_of_alpaca, parse_start
+from daemon.alpaca import shares_trade
+from daemon.emulate_alpaca import parse_start
 from supervisor.clock import NS_PER_S, Clock
 from tests.venues.alpaca.fake_market import Told, until
 from tests.venues.alpaca.test_data import hearing
-from tests.venues.emulator.running import Running, serving
+from tests.venues.emulator.alpaca_running import KEY, SECRET, running_alpaca
+from tests.venues.emulator.running import Running
 from venues.alpaca import data_stream
 from venues.alpaca.data import Data
 from venues.alpaca.data_stream import StreamLimits
@@ -28,24 +29,16 @@ MINUTE_NS, DAY_NS = 60 * NS_PER_S, 86_400 * NS_PER_S
 
 @pytest.fixture(scope="module")
 def venue():
-    told = asked_alpaca(
-        where=Where("127.0.0.1", 0),
-        seed=3,
-        speed=SPEED,
-        start=START,
-        accounts=("KEYS:sesame:100000",),
-        symbols=(*COINS, *SHARES),
-    )
-    with serving(lambda clock: emulator_of_alpaca(told, clock), SPEED, told.start_ns) as one:
+    with running_alpaca(symbols=(*COINS, *SHARES), speed=SPEED, start=START) as one:
         yield one
 
 
 @asynccontextmanager
-async def data_of(venue: Running, *, plan=BASIC, secret="sesame", quiet_s=None):
+async def data_of(venue: Running, *, plan=BASIC, quiet_s=None):
     clock = Clock(asyncio.get_running_loop(), parse_start(START) + 60 * NS_PER_S, SPEED)
     limits = StreamLimits(socket=SocketLimits(close_s=0.2), quiet_s=quiet_s)
-    login = Login(Told("KEYS"), Told(secret))
-    data = Data(venue.url, venue.url, login, plan, clock, 7, is_open=lambda _: True, limits=limits)
+    login = Login(Told(KEY), Told(SECRET))
+    data = Data(venue.url, venue.url, login, plan, clock, 7, is_open=shares_trade, limits=limits)
     data.told = []
     data.tell = data.told.append
     try:
