@@ -25,7 +25,7 @@ from venues.emulator.alpaca.errors import invalid, unprocessable
 from venues.emulator.alpaca.figures import Mint
 from venues.emulator.alpaca.frames import Ladder, Message, Topic
 from venues.emulator.alpaca.funds import Funds
-from venues.emulator.alpaca.listing import Asset, Listing
+from venues.emulator.alpaca.listing import BILLIONTH, Asset, Listing
 from venues.emulator.alpaca.orders import (
     ACCEPTED,
     CANCELED,
@@ -171,9 +171,11 @@ class AlpacaExchange:
         thin: list[MarketEvent] = []
         for event in events:
             if isinstance(event, Book):
-                lot = float(self.listing.assets[event.symbol].lot)
+                step = (
+                    float(BILLIONTH) if self.listing.assets[event.symbol].crypto else 1.0
+                )  # nobody offers a part of a share
                 bids, asks = (
-                    tuple(structs.replace(one, size=max(one.size * share, lot)) for one in side)
+                    tuple(structs.replace(one, size=max(one.size * share // step * step, step)) for one in side)
                     for side in (event.bids, event.asks)
                 )
                 thin.append(structs.replace(event, bids=bids, asks=asks))

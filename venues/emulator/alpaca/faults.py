@@ -2,7 +2,7 @@
 
 No rate here is the venue's: it publishes none. Each kind comes at least once an hour, given that orders are sent and
 filled. A fill that is told late and a stream that is cut at the same moment are together what a client sees as a fill
-over a reconnect.
+over a reconnect; a data stream that is cut while nobody more is let in, what it sees as its own zombie.
 """
 
 DEFAULT = """
@@ -24,8 +24,16 @@ delay_s = 8
 for_s = 5
 [[fault]]
 kind = "conn_limit"
-every_s = 1200
+at_s = [899, 2699]
 for_s = 60
+[[fault]]
+kind = "close"
+at_s = [900, 2700]
+channels = ["/v1beta3/crypto/us"]
+[[fault]]
+kind = "close"
+at_s = [902, 2702]
+channels = ["/v2/iex"]
 [[fault]]
 kind = "http_429"
 every_s = 300
