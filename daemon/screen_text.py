@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from config.profile import Profile
 from config.universe import load_universe
 from daemon.screen import KINDS, Screen
+from daemon.screen_stocks import StockScreen
 from daemon.tables import table
 from risk.screen import Ranked
 
@@ -24,6 +25,22 @@ def text(screen: Screen) -> str:
         for row in screen.ranked
     ]
     lines = [f"{screen.market}: {len(screen.ranked)} of {screen.listed} listed", "", table(heads, rows, "none will do")]
+    if screen.left_out:
+        lines += ["", "left out:", *(f"  {one.symbol}: {one.why}" for one in screen.left_out)]
+    return "\n".join(lines)
+
+
+def stocks_text(screen: StockScreen) -> str:
+    """The table of shares, and under it who is missing and why."""
+    heads = "rank symbol sector universe price_usd volume_mshares z zone sector_cap"
+    rows = [
+        (
+            *(row.rank, row.symbol, row.sector or "-", "yes" if row.in_universe else "no", f"{row.price_usd:,.2f}"),
+            *(f"{row.volume_shares / MILLION:,.2f}", f"{row.z:+.2f}", row.zone, row.sector_cap),
+        )
+        for row in screen.ranked
+    ]
+    lines = [f"{screen.market}: {len(rows)} of {screen.looked_at} will do", "", table(heads, rows, "none will do")]
     if screen.left_out:
         lines += ["", "left out:", *(f"  {one.symbol}: {one.why}" for one in screen.left_out)]
     return "\n".join(lines)

@@ -51,6 +51,10 @@ FURTHER = 4
 SETTLED_NS = 20 * 60 * NS_PER_S
 """After the close a day's bar still takes late prints."""
 
+DELAYED_NS = 16 * 60 * NS_PER_S
+"""Of the consolidated tape the last quarter of an hour is for who pays ("subscription does not permit querying recent
+SIP data"); a day that ended then is not settled yet anyway."""
+
 BUDGET_SHARE = 0.75
 """Of the plan's requests a minute: an operator's own look at the data has to fit in beside the daemon."""
 
@@ -84,6 +88,7 @@ class Buffer(Struct, frozen=True):
     wanted: int
     fullness: Fullness
     text: str = ""  # the venue's words, or what was damaged
+    volumes: tuple[float, ...] = ()  # of the same bars, in shares or coins
 
     def __str__(self) -> str:
         since = f", the first of {_date(self.bars[0].start_ns)}" if self.bars else ""
@@ -151,7 +156,9 @@ class BarsRest:
         Raises NotAnswered, VenueMisspoke, ConfigError. What is not proven is never returned.
         """
         now_ns = self.clock.now_ns()
-        end_ns = now_ns - now_ns % min(wanted.interval_ns, DAY_NS) if not _daily_stocks(wanted) else now_ns
+        end_ns = now_ns - now_ns % min(wanted.interval_ns, DAY_NS)
+        if _daily_stocks(wanted):
+            end_ns = now_ns - DELAYED_NS
         near_ns = end_ns - _span_ns(wanted)
         far_ns = end_ns - FURTHER * (end_ns - near_ns)
         hunt = _Hunt(wanted, now_ns)
@@ -247,6 +254,7 @@ class _Hunt:
         self.wanted = wanted
         self.now_ns = now_ns
         self.found: dict[str, dict[int, Bar]] = {}
+        self.volumes: dict[tuple[str, int], float] = {}
         self.damaged: dict[str, str] = {}
         self.refused: dict[str, str] = {}
         self.cut: dict[str, str] = {}
@@ -255,9 +263,10 @@ class _Hunt:
         """A page; names that were not asked for are none of ours."""
         for symbol in asked:
             rows = self.found.setdefault(symbol, {})
-            for bar in page.bars.get(symbol, ()):
+            for bar, volume in zip(page.bars.get(symbol, ()), page.volumes.get(symbol, ()), strict=True):
                 if (closed := closed_bar(bar, self.wanted, self.now_ns)) is not None:
                     rows[closed.start_ns] = closed
+                    self.volumes[symbol, closed.start_ns] = volume
             if symbol in page.damaged:
                 self.damaged.setdefault(symbol, page.damaged[symbol])
 
@@ -277,7 +286,8 @@ class _Hunt:
         if symbol in self.damaged:
             return Buffer(symbol, bars, wanted, Fullness.DAMAGED, self.damaged[symbol])
         if len(bars) >= wanted:
-            return Buffer(symbol, bars, wanted, Fullness.FULL)
+            volumes = tuple(self.volumes[symbol, bar.start_ns] for bar in bars)
+            return Buffer(symbol, bars, wanted, Fullness.FULL, volumes=volumes)
         if not bars:
             return Buffer(symbol, bars, wanted, Fullness.NONE, f"since {_date(far_ns)}")
         # Had it been there all the time, it would have a bar in the first quarter of what was looked at.

@@ -33,6 +33,7 @@ class Page(Struct, frozen=True):
     """Rows of one page, oldest first for each symbol, as the venue has them; `token` is empty on the last page."""
 
     bars: dict[str, tuple[Bar, ...]]
+    volumes: dict[str, tuple[float, ...]]  # of the same rows, in shares or coins
     damaged: dict[str, str]  # symbol -> the first of its rows that could not be read
     token: str
 
@@ -47,16 +48,19 @@ def read_page(body: bytes, interval_ns: int) -> Page:
     except (ValueError, RecursionError) as error:
         raise VenueMisspoke(f"bars: {error}: {body[:SHOWN_MAX].decode('utf-8', 'replace')}") from error
     bars: dict[str, tuple[Bar, ...]] = {}
+    volumes: dict[str, tuple[float, ...]] = {}
     damaged: dict[str, str] = {}
     for symbol, rows in (page.bars or {}).items():
-        read = []
+        read, traded = [], []
         for row in rows or ():
             try:
-                read.append(_bar(symbol, convert(row, _Row), interval_ns))
+                known = convert(row, _Row)
+                read.append(_bar(symbol, known, interval_ns))
+                traded.append(float(known.volume))
             except (ValidationError, ValueError, OverflowError) as error:
                 damaged.setdefault(symbol, f"{error}: {str(row)[:SHOWN_MAX]}")
-        bars[symbol] = tuple(read)
-    return Page(bars, damaged, page.next_page_token or "")
+        bars[symbol], volumes[symbol] = tuple(read), tuple(traded)
+    return Page(bars, volumes, damaged, page.next_page_token or "")
 
 
 def _bar(symbol: str, row: _Row, interval_ns: int) -> Bar:
