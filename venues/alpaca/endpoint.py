@@ -83,6 +83,7 @@ class Endpoint(Ear):
         self.stream = Stream(spec, clock, self, seed, is_open)
         self.say: Callable[[str], None] = lambda _: None
         self.listeners: list[Listener] = []
+        self.strays = 0  # messages about what nobody asked for
         self.books = Books()
         self.quotes: dict[str, Book] = {}  # the last of each symbol, for who comes later and for trades' sides
         self.shown: dict[str, Book] = {}
@@ -158,8 +159,12 @@ class Endpoint(Ear):
 
     def heard(self, said: Sequence[Heard]) -> None:
         """Make books, trades and bars of it, and give each to who wants it. The tick path."""
+        wanted = self.stream.covers
         for one in said:
             if isinstance(one, BookChange):
+                if (ORDERBOOKS, one.symbol) not in wanted:
+                    self.strays += 1
+                    continue
                 book = self.books.hear(one)
                 if book is None:
                     self._hidden(one.symbol)
@@ -167,6 +172,9 @@ class Endpoint(Ear):
                     self.shown[one.symbol] = book
                     self._give((ORDERBOOKS, one.symbol), book)
             elif isinstance(one, Quote):
+                if (QUOTES, one.symbol) not in wanted:
+                    self.strays += 1
+                    continue
                 self.shown[one.symbol] = self.quotes[one.symbol] = book = book_of(one)
                 self._give((QUOTES, one.symbol), book)
             elif isinstance(one, Trade):
@@ -208,7 +216,7 @@ class Endpoint(Ear):
 
     def _damaged(self, damage: Damaged) -> None:
         self.say(f"{self.name}: a message cannot be read: {damage.text}")
-        if damage.kind == "o" and damage.symbol:
+        if damage.kind == "o" and (ORDERBOOKS, damage.symbol) in self.stream.covers:
             self._doubt(damage.symbol, Doubt.DAMAGED)
         elif damage.kind in ("o", ""):
             self.unreadable()

@@ -250,6 +250,17 @@ async def test_a_book_in_doubt_is_asked_for_anew(market, bad):
         assert len(market.sockets) == 1
 
 
+async def test_what_nobody_asked_for_is_counted_and_nothing_else(market):
+    data = data_of(market)
+    async with hearing(data.crypto(["BTC/USD"]).market()) as (heard,):
+        await until(heard.books)
+        await market.push(change("X/USD"), book("Y/USD"), quote("Z"), quote("BTC/USD"), change(bids=[(10, 3)]))
+        await until(lambda: len(heard.events) == 2)
+        endpoint_of = data.endpoint(CRYPTO_STREAM)
+        assert (endpoint_of.strays, set(endpoint_of.shown), endpoint_of.books.doubtful) == (4, {"BTC/USD"}, {})
+        assert not market.requests("unsubscribe")
+
+
 async def test_a_book_that_stays_mad_is_not_asked_for_in_a_storm(market):
     market.books = lambda symbol: book(symbol, bid=12.0)
     data = data_of(market)
