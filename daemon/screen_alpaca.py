@@ -34,9 +34,10 @@ class AlpacaStocks:
         history_url = data_urls(settings)[1]
         self.name = url
         self._assets = TradingRest(url, login, clock)
-        data_login = data_login_of(settings, login)
-        rest = Rest(history_url, RestLimits(total_s=TOTAL_S), data_login.headers)
-        self._bars = BarsRest(rest, PLANS[settings.alpaca_plan], clock, "screen")
+        data_login, field = data_login_of(settings)
+        limits = RestLimits(total_s=TOTAL_S)
+        made = lambda: Rest(history_url, limits, data_login.headers)  # noqa: E731
+        self._bars = BarsRest(made, PLANS[settings.alpaca_plan], clock, "screen", field)
 
     async def stocks(self, known: Sequence[str], *, new_only: bool) -> Sequence[Stock]:
         """Those of the names that trade there, or everything else that does."""
@@ -63,4 +64,4 @@ class AlpacaStocks:
     async def close(self) -> None:
         """Let go of the connections."""
         await self._assets.close()
-        await self._bars.rest.close()
+        await self._bars.close()

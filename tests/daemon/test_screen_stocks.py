@@ -162,7 +162,8 @@ class Assets:
 class Bars:
     """Alpaca's bars: full ones of every name, but NKE's."""
 
-    rest = Assets()
+    async def close(self):
+        """Nothing is open."""
 
     async def buffers(self, symbols, wanted):
         assert (wanted.feed, wanted.bars, wanted.path) == ("sip", DAYS, "/v2/stocks/bars")
