@@ -100,6 +100,8 @@ class Line:
         self.url = url
         self.clock = clock
         self.shared = shared
+        nameless = not any(one.symbol for one in spec.subscriptions)
+        self.window = shared.account_connections if nameless else shared.connections
         self.backoff = backoff
         self.covers: dict[Key, Cover] = {one.key: Cover(one) for one in spec.subscriptions}
         for cover in self.covers.values():
@@ -144,7 +146,7 @@ class Line:
 
     async def _connect(self, wake: Callable[[], None]) -> Socket:
         """A socket, which has ended where it could not be opened."""
-        await self.clock.sleep_until(self.shared.connections.reserve(self.clock.now_ns()))
+        await self.clock.sleep_until(self.window.reserve(self.clock.now_ns()))
         socket = Socket(self.clock, self.spec.limits.socket, wake)
         self.connections += 1
         with suppress(NotConnected):
@@ -226,6 +228,11 @@ class Line:
     def suspects(self) -> list[Cover]:
         """Names to be probed, those first that were probed least."""
         return sorted(self._in_state(State.SUSPECT), key=lambda cover: cover.probes)
+
+    def may_probe(self) -> bool:
+        """Whether a probe can find out more than the line itself, which while it is down needs the new sockets more."""
+        states = {cover.state for cover in self.covers.values()}
+        return State.SUSPECT in states and (State.HELD in states or not states & {State.WAITING, State.ASKED})
 
     async def probe(self) -> None:
         """Ask for the suspects on a socket of their own, one by one, until all were asked for or one gets no answer.

@@ -15,10 +15,14 @@ VENUE_CONNECTIONS_PER_MINUTE = 30
 VENUE_CONNECTIONS_AT_ONCE = 10
 VENUE_MESSAGES_PER_MINUTE = 2000
 
-CONNECTIONS_PER_MINUTE = 20
+CONNECTIONS_PER_MINUTE = 24
 CONNECTIONS_AT_ONCE = 8
 MESSAGES_PER_MINUTE = 1500
 """Two thirds to four fifths of what the venue allows; pings and posts are in the rest."""
+
+ACCOUNT_CONNECTIONS_PER_MINUTE = 8
+"""Kept of those for accounts: as many tries as the back-off makes in a minute. Market data has more sockets, and a
+venue that flaps would see them use up the minute, with the account deaf to its end."""
 
 
 class Limits:
@@ -27,10 +31,12 @@ class Limits:
     def __init__(
         self,
         *,
-        connections_per_minute: int = CONNECTIONS_PER_MINUTE,
+        connections_per_minute: int = CONNECTIONS_PER_MINUTE - ACCOUNT_CONNECTIONS_PER_MINUTE,
+        account_connections_per_minute: int = ACCOUNT_CONNECTIONS_PER_MINUTE,
         connections_at_once: int = CONNECTIONS_AT_ONCE,
         messages_per_minute: int = MESSAGES_PER_MINUTE,
     ):
         self.connections = Window(connections_per_minute, MINUTE_NS)
+        self.account_connections = Window(account_connections_per_minute, MINUTE_NS)
         self.messages = Window(messages_per_minute, MINUTE_NS)
         self.at_once = Semaphore(connections_at_once)

@@ -20,6 +20,9 @@ BATCH_MAX = 16
 """Frames decoded at a time: as many as the feed carries before it lets others run, so that no book of a burst is passed
 over in a mailbox that nobody had time to read."""
 
+LINE_DOWN_S = 1.0
+"""Between looks whether a line with names in doubt stands again."""
+
 RECONSIDER_S = 240.0
 """Between looks at names that were given up: a wrong verdict costs some minutes, a right one two sockets in them."""
 
@@ -97,10 +100,11 @@ class Streams:
                 self._doubtful.clear()
                 await self._doubtful.wait()
                 continue
-            for line in suspects:
+            probed = [line for line in suspects if line.may_probe()]
+            for line in probed:
                 await line.probe()
             if any(line.suspects() for line in self.lines):
-                await self.clock.sleep(self._probes.failed())
+                await self.clock.sleep(self._probes.failed() if probed else LINE_DOWN_S)
 
     async def _reconsider(self) -> None:
         """Put names that were given up into doubt again."""

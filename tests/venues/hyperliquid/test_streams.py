@@ -30,7 +30,7 @@ from venues.market import Book, Trade
 
 NAMES = ["BTC", "ETH", "SOL", "kSHIB", "xyz:MSTR", "xyz:TSLA", "HYPE", "DOGE", "XRP", "AVAX"]
 QUICK = LineLimits(socket=SocketLimits(connect_s=0.3, close_s=0.2), ack_s=0.2)
-ROOMY = {"connections_per_minute": 1000, "messages_per_minute": 10_000}
+ROOMY = {"connections_per_minute": 1000, "account_connections_per_minute": 1000, "messages_per_minute": 10_000}
 
 
 class Listener:
@@ -210,6 +210,23 @@ async def test_a_venue_that_flaps_gives_up_no_name_and_no_account(venue):
         venue.deadly = set()
         await one.held(13)
         assert not one.of(Quarantine)
+
+
+async def test_no_probe_takes_a_connection_from_a_line_that_is_down(venue, monkeypatch):
+    """New connections are counted by the minute: those of a venue that flaps are for the lines."""
+    venue.deadly, probe, seen = {*NAMES}, Line.probe, []
+
+    async def watched(line: Line) -> None:
+        seen.append({cover.state for cover in line.covers.values()})
+        await probe(line)
+
+    monkeypatch.setattr(Line, "probe", watched)
+    monkeypatch.setattr("venues.hyperliquid.streams.LINE_DOWN_S", 0.01)
+    async with listening(venue, line(books(NAMES))) as one:
+        await one.until(lambda: len(seen) >= 3)
+        venue.deadly = set()
+        await one.held(10)
+        assert all(State.HELD in states or states == {State.SUSPECT} for states in seen), seen
 
 
 async def test_two_bad_names_alone_are_never_judged_and_hold_up_nobody(venue):
