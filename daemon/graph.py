@@ -55,8 +55,7 @@ WITHIN_S = 30.0
 
 START_S = 30.0
 HISTORY_S = 150.0
-"""How long an actor may take to be ready. The feed is when it has its history, of which a venue gives so much a minute:
-28 coins take most of Hyperliquid's, so after a restart they take two."""
+"""How long an actor may take to be ready. The feed is when it has what history a venue gives at once, or makes."""
 
 DAY_NS = 86_400 * NS_PER_S
 FROM_OUTSIDE = (Tick, ChildStarted, ChildCrashed, DeadLetter, GaveUp, CalendarRead, m.Command, m.TradingState)

@@ -187,7 +187,8 @@ class AccountFeed:
 
     def whole(self) -> bool:
         """Whether every channel hears, and of fills and orders nothing that was missed is still to be asked for."""
-        return not self.streams.uncovered() and not self.gaps.keys() & {FILLS, ORDERS}
+        deaf = self.streams.uncovered() or self.streams.gap_untold()
+        return not deaf and not self.gaps.keys() & {FILLS, ORDERS}
 
     def _missed(self, gap: Gap) -> None:
         """Note a gap, together with an earlier one of its channel."""

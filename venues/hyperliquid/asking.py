@@ -12,7 +12,7 @@ from supervisor.clock import NS_PER_S, Clock
 from venues.hyperliquid.answers import Meaning, RateLimited, Refused, Verdict, read_response
 from venues.hyperliquid.budget import Need, RequestBudget, Urgency
 from venues.hyperliquid.info import Ask
-from venues.hyperliquid.rest import NotAnswered, Rest
+from venues.hyperliquid.rest import INFO, NotAnswered, Rest
 from venues.hyperliquid.sign import SignedAction
 
 A = TypeVar("A")
@@ -32,9 +32,14 @@ class Asker:
         self.budget = budget
         self.clock = clock
 
-    async def ask(self, ask: Ask[A], urgency: Urgency = Urgency.RECONCILE) -> A:
-        """Ask a question once there is room for it. Raises VenueUnreachable, VenueMisspoke."""
+    async def ask(self, ask: Ask[A], urgency: Urgency = Urgency.RECONCILE, *, leaving: int | None = None) -> A:
+        """Ask a question once there is room for it. Raises VenueUnreachable, VenueMisspoke.
+
+        With `leaving` it is asked only if so much room is left for others of its urgency, now or not at all.
+        """
         need = Need(urgency, ask.weight_max)
+        if leaving is not None:
+            self._check_room(need._replace(weight=need.weight + leaving))
         await self._room(need)
         spent = self.budget.spend(need, self.clock.now_ns())
         weight = ask.weight_max
@@ -50,6 +55,13 @@ class Asker:
         finally:
             if spent is not None:
                 self.budget.settle(spent, weight, self.clock.now_ns())
+
+    def _check_room(self, need: Need) -> None:
+        now_ns = self.clock.now_ns()
+        at_ns = self.budget.earliest_ns(need, now_ns)
+        if at_ns is None or at_ns > now_ns:
+            wait_s = ((at_ns or now_ns) - now_ns) / NS_PER_S
+            raise NotAnswered(INFO, f"no room for it within the limits for {wait_s:.0f} s", sent=False)
 
     async def _room(self, need: Need) -> None:
         while True:

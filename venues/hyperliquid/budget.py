@@ -39,8 +39,8 @@ class Urgency(IntEnum):
 SHARES = {Urgency.EXIT: 1.0, Urgency.ORDER: 0.9, Urgency.RECONCILE: 0.75, Urgency.POLL: 0.5}
 """How much of a limit may be in use after a request of the class.
 
-The preseed of 28 coins at the start takes 700 of 1200 as RECONCILE, which may have 900. An order weighs 1, so what is
-left then is 180 entries, and 120 exits and cancels after those, in one minute.
+The preseed of 28 coins takes 700 of 1200 as RECONCILE, which may have 900 but leaves some for looks: it takes two
+minutes. An order weighs 1, so what is left is 180 entries, and 120 exits and cancels after those, in one minute.
 """
 
 

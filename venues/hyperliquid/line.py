@@ -413,6 +413,10 @@ class Line:
         """What this line carries, each once."""
         return tuple(dict.fromkeys(channel for channel, _ in self.covers))
 
+    def gap_untold(self) -> bool:
+        """Whether something may have been missed that no reader has been told of yet."""
+        return bool(self._lost_ns or self.ready)
+
     def _in_state(self, state: State) -> list[Cover]:
         return [cover for cover in self.covers.values() if cover.state is state]
 

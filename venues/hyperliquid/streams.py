@@ -84,6 +84,10 @@ class Streams:
         """Subscriptions that are not confirmed now."""
         return [cover for cover in self.coverage().values() if cover.state is not State.HELD]
 
+    def gap_untold(self) -> bool:
+        """Whether a Gap is still to come, even where all is confirmed."""
+        return any(line.gap_untold() for line in self.lines)
+
     async def close(self) -> None:
         """Stop everything and close the sockets; an iteration under way hears nothing more."""
         await self._beside.stop()

@@ -15,6 +15,7 @@ from venues.hyperliquid.fields import Exact
 from venues.hyperliquid.orders import Restored
 from venues.market import Accepted, Book, Cancelled, CancelRefused, Fill, FundingPaid, Rejected, Trade
 from venues.market import TimeInForce as Tif
+from venues.venue import VenueUnreachable
 
 AGENT_KEY = "0x" + "7" * 64
 
@@ -83,12 +84,31 @@ async def test_books_that_are_polled_come_as_well(venue: Running, tmp_path):
 
 async def test_history_is_closed_candles(venue: Running, tmp_path):
     async with adapted(venue, tmp_path) as one:
+        await one.clock.sleep(62)  # others have asked much in the last minute
         bars = await one.adapter.history("ETH", 60 * NS_PER_S, 240)
         assert len(bars) == 240
         assert {bar.interval_ns for bar in bars} == {60 * NS_PER_S}
         assert all(after.start_ns == before.end_ns for before, after in pairwise(bars))
         assert bars[-1].end_ns <= one.clock.now_ns() < bars[-1].end_ns + 60 * NS_PER_S
         assert await one.adapter.history("ETH", 7 * NS_PER_S, 5) == ()
+
+
+async def test_histories_leave_room_for_looks(tmp_path):
+    """28 coins took all that questions have of a minute: the reconciler's next two looks had no answer in time."""
+    with running(speed=SPEED) as venue:
+        async with adapted(venue, tmp_path) as one:
+            with pytest.raises(VenueUnreachable, match=r"no room for it within the limits for \d+ s \(it was not sent"):
+                for bars in range(200, 240):
+                    assert len(await one.adapter.history("ETH", 60 * NS_PER_S, bars)) == bars
+            assert bars > 210
+            began_ns = one.clock.now_ns()
+            for _ in range(2):
+                await one.adapter.fills(began_ns)
+                await one.adapter.open_orders()
+                await one.adapter.positions()
+            assert one.clock.now_ns() - began_ns < 10 * NS_PER_S, "what a reconciler waits"
+            await one.clock.sleep(62)
+            assert await one.adapter.history("ETH", 60 * NS_PER_S, bars)
 
 
 async def test_an_order_that_crosses_is_accepted_and_its_fills_come(venue: Running, tmp_path):

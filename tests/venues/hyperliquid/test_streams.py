@@ -127,6 +127,21 @@ async def test_the_first_connection_says_since_when_it_was_wanted(venue):
         assert before_ns <= one.of(Gap)[0].since_ns <= first
 
 
+async def test_a_gap_that_is_not_told_yet_is_known(venue, monkeypatch):
+    """Between the last confirmation and the gap's telling all is held, and nothing was asked for yet."""
+    seen, acknowledged = [], Line._acknowledged
+
+    def watched(line: Line, *told: Any) -> None:
+        acknowledged(line, *told)
+        seen.append((len(one.streams.uncovered()), one.streams.gap_untold(), len(one.of(Gap))))
+
+    monkeypatch.setattr(Line, "_acknowledged", watched)
+    async with listening(venue, line(account("0x" + "ab" * 20), "account")) as one:
+        await one.until(lambda: len(one.of(Gap)) == 3)
+        assert seen == [(2, True, 0), (1, True, 0), (0, True, 0)]
+        assert not one.streams.gap_untold()
+
+
 async def test_a_few_are_asked_for_at_a_time(venue):
     venue.ack_s = 0.05
     async with listening(venue, line(books(NAMES))) as one:
