@@ -21,6 +21,7 @@ with warnings.catch_warnings():
     from alpaca.trading.client import TradingClient
     from alpaca.trading.enums import OrderSide, OrderStatus, QueryOrderStatus, TimeInForce
     from alpaca.trading.requests import (
+        ClosePositionRequest,
         GetAssetsRequest,
         GetCalendarRequest,
         GetOrdersRequest,
@@ -32,6 +33,7 @@ with warnings.catch_warnings():
 
 __all__ = [
     "APIError",
+    "ClosePositionRequest",
     "CryptoBarsRequest",
     "CryptoDataStream",
     "CryptoHistoricalDataClient",

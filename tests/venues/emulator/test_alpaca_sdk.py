@@ -12,6 +12,7 @@ import pytest
 from tests.venues.emulator.alpaca_running import KEY, SECRET, SYMBOLS, Running, running_alpaca
 from tests.venues.emulator.alpaca_sdk import (
     APIError,
+    ClosePositionRequest,
     CryptoBarsRequest,
     CryptoDataStream,
     CryptoHistoricalDataClient,
@@ -136,6 +137,9 @@ def test_fills_and_positions(client):
     settled(client, order, OrderStatus.FILLED)
     assert {one.symbol for one in client.get_all_positions()} == {"ETHUSD", "CRM", "COST"}
     assert client.get_open_position("COST").side.value == "short"
+    order = client.close_position("COST", ClosePositionRequest(qty="1"))
+    settled(client, order, OrderStatus.FILLED)
+    assert client.get_open_position("COST").qty == "-1"
     answers = client.close_all_positions(cancel_orders=True)
     assert [answer.status for answer in answers] == [200, 200, 200]
     for answer in answers:

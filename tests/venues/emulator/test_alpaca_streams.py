@@ -219,6 +219,26 @@ def test_days_of_shares_begin_in_new_york_and_skip_what_was_closed(desk):
         assert row["l"] <= min(row["o"], row["c"]) <= max(row["o"], row["c"]) <= row["h"] and row["v"] > 0
 
 
+@pytest.mark.parametrize(
+    ("start", "last"),
+    [
+        ("2026-01-05T13:00:00+00:00", "2026-01-02"),  # before the open
+        ("2026-01-05T15:00:00+00:00", "2026-01-05"),
+        ("2026-01-05T22:00:00+00:00", "2026-01-05"),  # after the close
+        ("2026-01-06T02:00:00+00:00", "2026-01-05"),  # after it, and tomorrow in Greenwich
+        ("2026-01-10T15:00:00+00:00", "2026-01-09"),  # a Saturday
+        ("2026-11-27T19:00:00+00:00", "2026-11-27"),  # after a half day
+    ],
+)
+def test_the_last_day_of_a_share_is_the_last_session(start, last):
+    desk = Desk(start)
+    desk.market.trades.append((CRM, 190.0, 5.0, Side.BUY))
+    desk.advance(61)
+    rows = desk.get("/v2/stocks/bars", symbols=CRM, timeframe="1Day", start="2025-10-01", limit=10_000)["bars"][CRM]
+    dates = [row["t"][:10] for row in rows]
+    assert dates[-1] == last and len(set(dates)) == len(dates) >= 60
+
+
 def test_what_is_asked_wrongly(desk):
     path = "/v1beta3/crypto/us/bars"
     good = {"symbols": BTC, "timeframe": "1Min"}

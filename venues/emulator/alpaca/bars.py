@@ -70,6 +70,7 @@ class Bars:
     def __init__(self, model: SymbolModel, seed: int, start_ns: int, hours: Hours, *, crypto: bool) -> None:
         self._model, self._seed, self._start_ns, self._hours, self._crypto = model, seed, start_ns, hours, crypto
         self._minutes: list[Sums] = []  # since the start, those that have a bar
+        self._days: dict[int, Sums] = {}  # of all minutes but the newest
         self._made: dict[int, list[Sums]] = {}
 
     # --- the market -----------------------------------------------------------------------------------------------
@@ -89,8 +90,18 @@ class Bars:
     def _minute(self, at_ns: int, price: float) -> Sums:
         start_ns = (at_ns - 1) // MINUTE_NS * MINUTE_NS  # what happens up to an instant belongs before it
         if not self._minutes or self._minutes[-1].start_ns < start_ns:
+            if self._minutes:
+                self._fold(self._minutes[-1], self._days)
             self._minutes.append(Sums(start_ns, price, price, price, price))
         return self._minutes[-1]
+
+    def _fold(self, minute: Sums, days: dict[int, Sums]) -> None:
+        """Add a minute to its day."""
+        start_ns = self.day_start(minute.start_ns)
+        if (day := days.get(start_ns)) is None:
+            days[start_ns] = replace(minute, start_ns=start_ns)
+        else:
+            day.join(minute)
 
     # --- questions ------------------------------------------------------------------------------------------------
 
@@ -102,8 +113,7 @@ class Bars:
 
     def day(self, at_ns: int) -> Sums | None:
         """The day that is going on, as far as it was seen."""
-        start_ns = self.day_start(at_ns)
-        return self._joined(self._since(start_ns, at_ns + MINUTE_NS), lambda _: start_ns).get(start_ns)
+        return self._days_now().get(self.day_start(at_ns))
 
     def last(self) -> Sums | None:
         """The newest minute."""
@@ -126,8 +136,7 @@ class Bars:
     def days_between(self, start_ns: int, end_ns: int) -> list[Sums]:
         """Bars of days that begin in [start, end], oldest first."""
         made = self._made_of(DAY_NS, start_ns, DAYS_MADE_MAX)
-        seen = self._joined(self._minutes, self.day_start).values()
-        days = sorted([*made, *seen], key=lambda one: one.start_ns)
+        days = [*made, *self._days_now().values()]
         return [bar for bar in days if start_ns <= bar.start_ns <= end_ns]
 
     def close_before(self, at_ns: int) -> float:
@@ -138,9 +147,15 @@ class Bars:
 
     # --- what they are made of --------------------------------------------------------------------------------------
 
-    def _since(self, start_ns: int, end_ns: int) -> list[Sums]:
-        begin = bisect_left(self._minutes, start_ns, key=lambda one: one.start_ns)
-        return [one for one in self._minutes[begin:] if one.start_ns < end_ns]
+    def _days_now(self) -> dict[int, Sums]:
+        """Days since the start with the minute that is going on; the newest is a copy."""
+        days = dict(self._days)
+        if self._minutes:
+            last = self.day_start(self._minutes[-1].start_ns)
+            if last in days:
+                days[last] = replace(days[last])
+            self._fold(self._minutes[-1], days)
+        return days
 
     @staticmethod
     def _joined(minutes: list[Sums], start_of: Callable[[int], int]) -> dict[int, Sums]:
@@ -165,9 +180,17 @@ class Bars:
         kept = self._made.get(length_ns, [])
         if len(kept) < wanted:
             coarse = replace(self._model, cadence_ns=length_ns // STEPS_PER_BAR)
-            bars = history(coarse, self._seed, self._start_ns, length_ns, wanted, self._hours.is_open)
+            before_ns = self._first_day_ns() if length_ns >= DAY_NS and not self._crypto else self._start_ns
+            bars = history(coarse, self._seed, before_ns, length_ns, wanted, self._hours.is_open)
             kept = self._made[length_ns] = [self._past(bar) for bar in bars]
         return kept
+
+    def _first_day_ns(self) -> int:
+        """The first date that the market itself makes a share's day of, as its midnight UTC."""
+        hours, start_ns = self._hours, self._start_ns
+        session = hours.on(hours.day(start_ns))
+        over = session is not None and start_ns >= session[1]
+        return (hours.midnight_ns(hours.day(start_ns)) // DAY_NS + over) * DAY_NS
 
     def _past(self, bar: Bar) -> Sums:
         """A made bar; what was traded in it is what the model trades in that time on average."""

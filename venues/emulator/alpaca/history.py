@@ -18,11 +18,9 @@ from venues.market import Book, Level
 ROWS_DEFAULT, ROWS_MAX = 1_000, 10_000
 RECENT_NS = 15 * 60 * NS_PER_S
 """So old must consolidated data be without a plan that has it."""
-TIMEFRAME = re.compile(r"(\d{1,2})?(Min|T|Hour|H|Day|D)", re.ASCII)
-UNITS_NS = {"Min": MINUTE_NS, "T": MINUTE_NS, "Hour": 60 * MINUTE_NS, "H": 60 * MINUTE_NS, "Day": DAY_NS, "D": DAY_NS}
-
-
-COUNT_MAX = {"M": 59, "T": 59, "H": 23, "D": 1}
+TIMEFRAME = re.compile(r"(\d{1,2})?(min|t|hour|h|day|d)", re.ASCII | re.IGNORECASE)
+UNITS = {"m": (MINUTE_NS, 59), "t": (MINUTE_NS, 59), "h": (60 * MINUTE_NS, 23), "d": (DAY_NS, 1)}
+"""Length of a unit, and the most of them, by its first letter."""
 
 
 def _bad(message: str) -> Refused:
@@ -125,11 +123,13 @@ class MarketData:
 
 
 def _timeframe(text: str) -> int:
+    """The length of a bar. Raises Refused."""
     told = TIMEFRAME.fullmatch(text)
+    unit_ns, most = UNITS[told[2][0].lower()] if told else (0, 0)
     count = int(told[1] or 1) if told else 0
-    if told is None or not 1 <= count <= COUNT_MAX[told[2][0]]:
+    if not 1 <= count <= most:
         raise _bad(f"invalid timeframe: {text}")
-    return count * UNITS_NS[told[2]]
+    return count * unit_ns
 
 
 def _token(symbol: str, at_ns: int) -> str:

@@ -17,7 +17,6 @@ QUESTIONS = {
     ("GET", "account/configurations"): "configurations",
     ("PATCH", "account/configurations"): "configure",
     ("GET", "account/activities"): "activities",
-    ("GET", "account/portfolio/history"): "history",
     ("GET", "clock"): "clock",
     ("GET", "calendar"): "calendar",
     ("GET", "assets"): "assets",
