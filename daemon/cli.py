@@ -17,6 +17,7 @@ from daemon.commands_ledger import ledger
 from daemon.commands_logs import logs
 from daemon.commands_scenario import scenario
 from daemon.commands_screen import screen
+from daemon.commands_serve import keys, serve
 from daemon.options import Mode, RunOptions
 from daemon.terminal import AsJson, DataDir, finish, json_text
 
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.add_typer(ctl, name="ctl")
 app.add_typer(emulate, name="emulate")
+app.add_typer(keys, name="keys")
 app.add_typer(ledger, name="ledger")
 app.add_typer(scenario, name="scenario")
 app.add_typer(screen, name="screen")
@@ -40,6 +42,7 @@ app.command(
     name="generate", epilog="Example: obid generate --preset hyperliquid_perp_sol --seconds 3600 --out sol.parquet"
 )(generate)
 app.command(name="fund-perp", epilog="Example: obid fund-perp --usd 100")(fund_perp)
+app.command(name="serve", epilog="Example: obid serve --port 8787 --data-dir var/aleatoric")(serve)
 app.command(name="logs", epilog="Example: obid logs -f --event fill --symbol BTC")(logs)
 
 ENGINE_NAMES = "|".join(options.ENGINES)

@@ -96,8 +96,13 @@ def asked(
     for scenario in manifest.scenarios[-len(scenarios) :] if scenarios else ():
         if scenario.at_s >= seconds:
             raise BadInput("--scenario", scenario.text, f"must begin before the run ends, after {seconds:g} s")
+    return Asked(batch_of(manifest, seconds), earlier, file)
+
+
+def batch_of(manifest: SimulationManifest, seconds: float) -> Batch:
+    """So many seconds of a market, in the hours of the sessions that ship. Raises ConfigError."""
     calendar = session_calendar()
-    return Asked(Batch(manifest, seconds, partial(is_rth, calendar=calendar), _name_of(calendar)), earlier, file)
+    return Batch(manifest, seconds, partial(is_rth, calendar=calendar), _name_of(calendar))
 
 
 def _name_of(calendar: SessionCalendar) -> str:
@@ -167,7 +172,7 @@ def generate(asked: Asked, wanted: Wanted, *, as_json: bool) -> int:
         if wanted.out is not None:
             with progress(batch, wanted.out.name) as heard:
                 report = run_batch(batch, wanted.out, Settings(workers=wanted.workers), heard)
-            said |= _told(batch, report, wanted.out)
+            said |= made_known(batch, report, wanted.out)
         if wanted.plot is not None:
             with progress(batch, wanted.plot.name) as heard:
                 rows = cached[0].rows(cached[1].key) if cached else _heard(batch, heard)
@@ -236,7 +241,7 @@ def _heard(batch: Batch, heard: Heard) -> Iterator[Rows]:
         heard(rows.block + 1, batch.blocks)
 
 
-def _told(batch: Batch, report: Report, out: Path) -> dict[str, Any]:
+def made_known(batch: Batch, report: Report, out: Path) -> dict[str, Any]:
     """What was made, as it is also written beside the files: enough to make them again."""
     told = {
         **msgspec.structs.asdict(report),

@@ -1,0 +1,80 @@
+"""The application: all endpoints behind one door, and the OpenAPI document of them."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import Response
+from starlette.types import ASGIApp
+
+from daemon.http import metrics
+from daemon.http.documented import answers
+from daemon.http.door import OPEN, Door
+from daemon.http.problems import ProblemBody, add_handlers
+from daemon.http.routes_generate import generate_router
+from daemon.http.service import API_VERSION, Service
+from venues.aleatoric.model import GENERATOR_VERSION
+
+TITLE = "Aleatoric"
+SUMMARY = (
+    "Synthetic market data: the same manifest gives the same bytes, as a file, as a stream and as a tool's answer."
+)
+SCHEMES = {
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "bearer": {"type": "http", "scheme": "bearer"},
+}
+
+
+def app_of(service: Service) -> ASGIApp:
+    """The service as an ASGI application."""
+    app = FastAPI(
+        title=TITLE,
+        version=API_VERSION,
+        summary=SUMMARY,
+        docs_url=None,  # it would load its scripts from a stranger's machine
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    add_handlers(app)
+    app.include_router(generate_router(service))
+    _add_plain(app, service)
+    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
+    return Door(app, service.ring, service.limits, service.clock, service.metrics)
+
+
+def _add_plain(app: FastAPI, service: Service) -> None:
+    @app.get("/", tags=["service"], openapi_extra={"security": []})
+    async def root() -> dict[str, Any]:
+        """What this is; needs no key."""
+        return {
+            "name": "aleatoric-engine",
+            "version": API_VERSION,
+            "generator_version": GENERATOR_VERSION,
+            "status": "ok",
+        }
+
+    @app.get("/metrics", tags=["service"], response_class=Response, responses=answers())
+    async def scrape() -> Response:
+        """Counts, for Prometheus."""
+        return Response(service.metrics.text(), media_type=metrics.MEDIA_TYPE)
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, made once: with the errors' schema and the keys that endpoints need."""
+    if app.openapi_schema is None:
+        document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+        parts = document.setdefault("components", {})
+        problem = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
+        parts.setdefault("schemas", {})["ProblemBody"] = problem
+        parts["securitySchemes"] = SCHEMES
+        document["security"] = [{name: []} for name in SCHEMES]
+        for path, methods in document["paths"].items():
+            for said in methods.values():
+                # FastAPI's own error schema is not what this service answers.
+                problem_answer = answers(422)[422]
+                if path not in OPEN and "422" in said["responses"]:
+                    said["responses"]["422"] = problem_answer
+        parts["schemas"].pop("HTTPValidationError", None)
+        parts["schemas"].pop("ValidationError", None)
+        app.openapi_schema = document
+    return app.openapi_schema

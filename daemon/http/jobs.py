@@ -1,0 +1,234 @@
+"""Generation jobs: handed to a worker, watched, cancelled, and what came of them kept as long as their files."""
+
+import asyncio
+import errno
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from daemon.http.artifacts import Artifacts, new_job_id
+from daemon.http.bodies import Driver
+from daemon.http.limits import Limits
+from daemon.http.metrics import Metrics
+from daemon.http.problems import LOG, Problem
+from daemon.http.runs import Run
+from daemon.http.workers import Cancelled, Marks, Task, make, new_pool
+from supervisor.beside import Beside
+from supervisor.clock import NS_PER_MS, NS_PER_S, Clock
+from venues.aleatoric.artifacts.driver import WINDOW_BLOCKS, Settings, WindowFailed
+from venues.aleatoric.artifacts.files import whole
+from venues.aleatoric.manifest import manifest_hash
+from venues.aleatoric.model import BLOCK_STEPS
+
+RECORD = ".json"
+BLOCKS_FOR_SEVERAL = 8 * WINDOW_BLOCKS
+"""A shorter run is over before more processes have started."""
+STOP_S = 3.0
+
+Status = Literal["queued", "running", "completed", "failed", "cancelled"]
+
+
+class Job(Struct, kw_only=True):
+    """One run that was asked for."""
+
+    job_id: str
+    owner: str  # id of the key
+    manifest_hash: str
+    duration_seconds: float
+    created_ms: int
+    status: Status = "queued"
+    finished_ms: int | None = None
+    error: str | None = None
+    http_status: int = 500  # what the error is to a client
+    result: dict[str, Any] | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self.finished_ms is not None
+
+
+class Jobs:
+    """All jobs, by id."""
+
+    def __init__(self, folder: Path, artifacts: Artifacts, limits: Limits, clock: Clock, metrics: Metrics) -> None:
+        self.folder, self.artifacts, self.limits, self.clock, self.metrics = folder, artifacts, limits, clock, metrics
+        self.workers = 1
+        self._beside = Beside(clock)
+        self._pool: ProcessPoolExecutor | None = None
+        self._jobs: dict[str, Job] = {}
+        self._ends: dict[str, asyncio.Future[None]] = {}
+        self._recall()
+
+    def start(self, workers: int) -> None:
+        """Start so many workers."""
+        self.workers = workers
+        self._pool = new_pool(workers)
+        for _ in range(workers):
+            self._pool.submit(int)  # a worker starts when there is work; these are to be warm before there is
+
+    async def stop(self) -> None:
+        """Cancel what is under way and end the workers."""
+        for job in self.unfinished():
+            self._cancel(job)
+        if self._ends:
+            await asyncio.wait(list(self._ends.values()), timeout=STOP_S)
+        await self._beside.stop()
+        if self._pool is not None:
+            processes = list((self._pool._processes or {}).values())
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            for process in processes:
+                process.terminate()
+
+    def unfinished(self, owner: str = "") -> list[Job]:
+        """Jobs that wait or run, of one key or of all."""
+        return [job for job in self._jobs.values() if not job.over and owner in ("", job.owner)]
+
+    def submit(self, run: Run, owner: str) -> Job:
+        """Take a run on. Raises Problem."""
+        limits, waiting = self.limits, self.unfinished()
+        if len(self.unfinished(owner)) >= limits.jobs_per_key_max or len(waiting) >= limits.jobs_max:
+            right = f"{limits.jobs_per_key_max} jobs of a key and {limits.jobs_max} in all may wait or run; try later"
+            raise Problem(429, right, headers={"Retry-After": "5"})
+        now_ns = self.clock.now_ns()
+        self.artifacts.make_room(run.rows_estimated, now_ns)
+        self._forget(now_ns)
+        job = Job(
+            job_id=new_job_id(),
+            owner=owner,
+            manifest_hash=manifest_hash(run.batch.manifest),
+            duration_seconds=run.batch.seconds,
+            created_ms=now_ns // NS_PER_MS,
+        )
+        self._jobs[job.job_id] = job
+        self._ends[job.job_id] = self.clock.loop.create_future()
+        self._beside.start(self._carry_out(job, run), job.job_id)
+        return job
+
+    def find(self, job_id: str, owner: str) -> Job:
+        """A job of this key. Raises Problem."""
+        job = self._jobs.get(job_id)
+        if job is None or job.owner != owner:
+            raise Problem(404, "this key has no such job", "job_id")
+        return job
+
+    def progress(self, job: Job) -> float:
+        """How much of it is done, from 0 to 1."""
+        if job.status == "completed":
+            return 1.0
+        seen = None if job.over else self._marks(job).read()
+        return seen[0] / seen[1] if seen else 0.0
+
+    def status(self, job: Job) -> Status:
+        """Where it stands now."""
+        return "running" if not job.over and self._marks(job).read() is not None else job.status
+
+    async def wait(self, job: Job, seconds: float) -> bool:
+        """Wait until a job is over; says whether it is."""
+        if (end := self._ends.get(job.job_id)) is not None:
+            await asyncio.wait([end], timeout=seconds)
+        return job.over
+
+    def cancel(self, job: Job) -> None:
+        """Stop a job; nothing of it stays. Raises Problem when there is nothing to stop any more."""
+        if job.over:
+            raise Problem(409, f"the job is {job.status} already", "job_id")
+        self._cancel(job)
+
+    def _cancel(self, job: Job) -> None:
+        self._marks(job).cancel.touch()
+        self._finish(job, "cancelled")
+
+    async def _carry_out(self, job: Job, run: Run) -> None:
+        """Let a worker make the run, again if its process died, and note what came of it."""
+        try:
+            async with asyncio.timeout(self.limits.job_s_max):
+                told = await self._made(job, run)
+            if not job.over:
+                self.metrics.rows.add(by=told["row_count"])
+                self._finish(job, "completed", result=told)
+        except TimeoutError:
+            self._marks(job).cancel.touch()
+            self._finish(job, "failed", error=f"it took longer than {self.limits.job_s_max:g} s", http_status=504)
+        except Cancelled:
+            self._finish(job, "cancelled")
+        except OSError as error:
+            full = error.errno == errno.ENOSPC or "No space left" in str(error)
+            LOG.error("job %s failed", job.job_id, exc_info=error)
+            self._finish(job, "failed", error=f"the disk refuses: {error}", http_status=507 if full else 500)
+        except (BrokenProcessPool, WindowFailed) as error:
+            LOG.error("job %s failed", job.job_id, exc_info=error)
+            self._finish(job, "failed", error="its worker failed more often than driver.max_retries allows")
+        finally:
+            if not job.over or job.status != "completed":
+                self.artifacts.remove(job.job_id)
+            self._marks(job).remove()
+
+    async def _made(self, job: Job, run: Run) -> dict[str, Any]:
+        driver, tries = run.request.driver, 0
+        settings = self._settings(run)
+        task = Task(run.batch, self.artifacts.folder / f"{job.job_id}.parquet", settings, self._marks(job))
+        while True:
+            pool = self._pool
+            assert pool is not None, "jobs are taken after start"
+            try:
+                future: Future[dict[str, Any]] = pool.submit(make, task)
+                return await asyncio.wrap_future(future)
+            except BrokenProcessPool:
+                if self._pool is pool:
+                    pool.shutdown(wait=False)
+                    self._pool = new_pool(self.workers)
+                tries += 1
+                if tries > driver.max_retries:
+                    raise
+                await self.clock.sleep(driver.backoff_seconds * 2 ** (tries - 1))
+
+    def _settings(self, run: Run) -> Settings:
+        """How the run is made: by more processes only where that is worth their start."""
+        driver: Driver = run.request.driver
+        several = driver.multiprocess and run.batch.blocks >= BLOCKS_FOR_SEVERAL
+        wanted = driver.window_seconds * NS_PER_S / run.batch.model.cadence_ns / BLOCK_STEPS
+        return Settings(
+            workers=min(driver.workers, self.workers) if several else 1,
+            window_blocks=max(1, min(round(wanted), WINDOW_BLOCKS)) if wanted > 1 else WINDOW_BLOCKS,
+            retries_max=driver.max_retries,
+            backoff_s=driver.backoff_seconds,
+        )
+
+    def _finish(self, job: Job, status: Status, **said: Any) -> None:
+        """Note how it ended, once."""
+        if job.over:
+            return
+        job.status, job.finished_ms = status, self.clock.now_ns() // NS_PER_MS
+        for name, value in said.items():
+            setattr(job, name, value)
+        self.metrics.jobs.add(status)
+        with whole(self.folder / f"{job.job_id}{RECORD}") as half_done:
+            half_done.write_bytes(msgspec.json.encode(job))
+        end = self._ends.pop(job.job_id)
+        if not end.done():
+            end.set_result(None)
+
+    def _forget(self, now_ns: int) -> None:
+        """Forget jobs as old as artifacts may be."""
+        oldest_ms = now_ns // NS_PER_MS - round(self.limits.artifacts_age_s_max * 1000)
+        for job in list(self._jobs.values()):
+            if job.finished_ms is not None and job.finished_ms < oldest_ms:
+                del self._jobs[job.job_id]
+                (self.folder / f"{job.job_id}{RECORD}").unlink(missing_ok=True)
+
+    def _recall(self) -> None:
+        """Jobs of an earlier service that were over; what another left half done is removed."""
+        for path in self.folder.iterdir():
+            if path.suffix != RECORD:
+                path.unlink()
+                continue
+            job = msgspec.json.decode(path.read_bytes(), type=Job)
+            self._jobs[job.job_id] = job
+
+    def _marks(self, job: Job) -> Marks:
+        return Marks(self.folder, job.job_id)

@@ -1,0 +1,154 @@
+"""Data sets: made while the client waits, or as a job; and the files that came of them."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request
+from fastapi import Path as InPath
+from fastapi.responses import FileResponse, JSONResponse
+from pydantic import BaseModel, Field
+
+from daemon.http.artifacts import media_type_of
+from daemon.http.bodies import GenerateRequest
+from daemon.http.documented import answers
+from daemon.http.jobs import Job
+from daemon.http.problems import Problem
+from daemon.http.runs import run_of
+from daemon.http.service import Service
+
+LOCAL = "local"  # where artifacts are stored: this machine
+JobId = Annotated[str, InPath(max_length=64)]
+FileName = Annotated[str, InPath(max_length=128)]
+
+
+class Dataset(BaseModel):
+    """A finished run; the page's response, and what else a client may want."""
+
+    status: str = Field(examples=["completed"])
+    download_url: str
+    row_count: int
+    storage_backend: str = Field(examples=[LOCAL])
+    content_length_bytes: int
+    job_id: str
+    manifest_hash: str = Field(description="sha256 of the manifest and the generator's version: names the bytes.")
+    digest: str = Field(description="sha256 of every number of the run; `obid generate` prints the same.")
+    generator_version: int
+    seed: int
+    files: dict[str, str] = Field(description="URLs of events, book, trades and manifest.")
+
+
+class JobTold(BaseModel):
+    """A job as its owner sees it."""
+
+    job_id: str
+    status: str = Field(description="queued, running, completed, failed or cancelled")
+    progress: float = Field(ge=0, le=1)
+    manifest_hash: str
+    duration_seconds: float
+    created_ms: int
+    finished_ms: int | None
+    error: str | None
+    status_url: str
+    result_url: str
+
+
+def dataset_of(job: Job, base_url: str) -> dict[str, Any]:
+    """What is told of a finished run."""
+    told = job.result
+    assert told is not None, "only of a job that is completed"
+    names = {kind: path.rpartition("/")[2].rpartition("\\")[2] for kind, path in told["files"].items()}
+    urls = {kind: f"{base_url}artifacts/{name}" for kind, name in names.items()}
+    manifest = told["manifest"]
+    return {
+        "status": "completed",
+        "download_url": urls["events"],
+        "row_count": told["row_count"],
+        "storage_backend": LOCAL,
+        "content_length_bytes": told["content_length_bytes"],
+        "job_id": job.job_id,
+        "manifest_hash": told["manifest_hash"],
+        "digest": told["digest"],
+        "generator_version": told["generator_version"],
+        "seed": manifest["seed"],
+        "files": urls,
+    }
+
+
+def ended(job: Job, base_url: str) -> dict[str, Any]:
+    """What came of a job that is over. Raises Problem."""
+    if job.status == "completed":
+        return dataset_of(job, base_url)
+    if job.status == "cancelled":
+        raise Problem(409, "the job was cancelled", "job_id")
+    raise Problem(job.http_status, f"the job failed: {job.error}", "job_id")
+
+
+def generate_router(service: Service) -> APIRouter:
+    """The endpoints under /data, /v1/data, /v1/jobs and /artifacts."""
+    router = APIRouter(tags=["generate"])
+
+    async def generate(asked: GenerateRequest, request: Request) -> Any:
+        """Make a data set and wait for it."""
+        limits, owner = service.limits, request.state.caller.id
+        job = service.jobs.submit(run_of(asked, limits), owner)
+        if not await service.jobs.wait(job, limits.sync_s_max):
+            service.jobs.cancel(job)
+            right = f"not done within {limits.sync_s_max:g} s; use POST /v1/jobs/generate, which has no HTTP timeout"
+            raise Problem(504, right, "duration_seconds")
+        return ended(job, str(request.base_url))
+
+    for path in ("/data/generate", "/v1/data/generate"):
+        router.post(path, response_model=Dataset, responses=answers(409, 422, 429, 500, 504, 507))(generate)
+
+    def told(job: Job, request: Request) -> dict[str, Any]:
+        url = f"{request.base_url}v1/jobs/{job.job_id}"
+        return {
+            "job_id": job.job_id,
+            "status": service.jobs.status(job),
+            "progress": service.jobs.progress(job),
+            "manifest_hash": job.manifest_hash,
+            "duration_seconds": job.duration_seconds,
+            "created_ms": job.created_ms,
+            "finished_ms": job.finished_ms,
+            "error": job.error,
+            "status_url": url,
+            "result_url": f"{url}/result",
+        }
+
+    @router.post("/v1/jobs/generate", status_code=202, response_model=JobTold, responses=answers(422, 429, 507))
+    async def submit(asked: GenerateRequest, request: Request) -> Any:
+        """Make a data set as a job: answers at once."""
+        return told(service.jobs.submit(run_of(asked, service.limits), request.state.caller.id), request)
+
+    @router.get("/v1/jobs/{job_id}", response_model=JobTold, responses=answers(404, 422))
+    async def status(job_id: JobId, request: Request) -> Any:
+        """Where a job stands."""
+        return told(service.jobs.find(job_id, request.state.caller.id), request)
+
+    @router.delete("/v1/jobs/{job_id}", response_model=JobTold, responses=answers(404, 409, 422))
+    async def cancel(job_id: JobId, request: Request) -> Any:
+        """Stop a job; nothing of it stays."""
+        job = service.jobs.find(job_id, request.state.caller.id)
+        service.jobs.cancel(job)
+        return told(job, request)
+
+    @router.get(
+        "/v1/jobs/{job_id}/result",
+        response_model=Dataset,
+        responses=answers(404, 409, 422, 500, 504, 507) | {202: {"model": JobTold, "description": "Not done yet."}},
+    )
+    async def result(job_id: JobId, request: Request) -> Any:
+        """What came of a job."""
+        job = service.jobs.find(job_id, request.state.caller.id)
+        return ended(job, str(request.base_url)) if job.over else JSONResponse(told(job, request), 202)
+
+    @router.head("/artifacts/{name}", include_in_schema=False)
+    @router.get(
+        "/artifacts/{name}",
+        response_class=FileResponse,
+        responses=answers(400, 404, 416, 422) | {206: {"description": "The range that was asked for."}},
+    )
+    async def artifact(name: FileName) -> FileResponse:
+        """A file of a run; ranges are served."""
+        return FileResponse(service.artifacts.path_of(name), media_type=media_type_of(name), filename=name)
+
+    return router

@@ -1,0 +1,107 @@
+"""`obid serve` at work: the service on a port until a signal comes."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+import uvicorn
+from msgspec import Struct
+
+from daemon.errors import BadInput, Failed
+from daemon.http.app import app_of
+from daemon.http.limits import Limits
+from daemon.http.service import Service
+from supervisor.clock import Clock
+from supervisor.wall import on_signals, run_wall
+
+STOP_S = 3
+"""What answers under way may take to end when the service stops."""
+KEEP_ALIVE_S = 75
+CONNECTIONS_MAX = 2_048
+BACKLOG = 1_024
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """Where and how to serve."""
+
+    host: str
+    port: int
+    data_dir: Path
+    workers: int = 0  # 0: as many as there are processors
+    limits: Limits = Limits()
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to us."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Nothing: the program's own handlers are there already."""
+        yield
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises BadInput."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        right = f"cannot listen on {host}: {error.strerror}; name another, or 0 for any that is free"
+        raise BadInput("--port", port, right) from error
+    return listener
+
+
+async def live(
+    asked: Asked, listener: socket.socket, clock: Clock, ready: Callable[[Callable[[], None]], object]
+) -> None:
+    """Serve until told to stop; `ready` is given what tells it so."""
+    service = Service(asked.data_dir, asked.limits, clock)
+    config = uvicorn.Config(
+        app_of(service),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        proxy_headers=False,  # nobody may say from which address it comes
+        ws="none",
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=STOP_S,
+        limit_concurrency=CONNECTIONS_MAX,
+    )
+    server = _Server(config)
+
+    def stop() -> None:
+        service.stop()
+        server.should_exit = True
+
+    async with service.running(asked.workers or os.cpu_count() or 1):
+        ready(stop)
+        await server.serve([listener])
+
+
+def serve(asked: Asked) -> int:
+    """Say where it listens and serve until SIGINT or SIGTERM. Raises BadInput and Failed."""
+    listener = listening(asked.host, asked.port)
+    host = f"[{asked.host}]" if ":" in asked.host else asked.host
+    url = f"http://{host}:{listener.getsockname()[1]}"
+
+    async def main(clock: Clock) -> None:
+        def ready(stop: Callable[[], None]) -> None:
+            on_signals(clock.loop, lambda _: stop(), lambda: None)
+            typer.echo(f"aleatoric: {url}  keys: obid keys create --scope generate --data-dir {asked.data_dir}")
+
+        await live(asked, listener, clock, ready)
+
+    with listener:
+        try:
+            run_wall(main)
+        except OSError as error:
+            raise Failed(f"the service ends: {error}") from error
+    return 0
