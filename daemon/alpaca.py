@@ -110,6 +110,7 @@ def adapter_of(
     """The adapter of an engine; one for shadow knows no account."""
     known = load_universe(profile.universe)
     account, data = shared_of(clock, settings, seed), data_of(clock, settings, seed)
+    account.close_data = data.close
     facts = tuple(known[symbol] for symbol in profile.symbols)
     fees = next((profile.fees[one.asset_class] for one in facts if one.asset_class in profile.fees), None)
     wanted = Wanted(

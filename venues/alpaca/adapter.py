@@ -5,7 +5,7 @@ trading, what may be ordered in rules. Here they are put together and asked what
 of one run, crypto and equities, share the account: its REST, its stream, its money.
 """
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -25,6 +25,7 @@ from venues.alpaca.rules import CLASSES, SHARE
 from venues.alpaca.trading import ORDERS_PATH, Desk
 from venues.alpaca.trading_stream import TradingStream
 from venues.alpaca.trading_wire import CRYPTO, Account, Asset, Day, Order, Position, plain_symbol
+from venues.backoff import MINUTE_NS
 from venues.market import (
     MINOR_PER_USD,
     Accepted,
@@ -93,6 +94,7 @@ class Shared(Struct):
 
     rest: Rest
     stream: TradingStream
+    close_data: Callable[[], Awaitable[None]] | None = None  # the market data that they share, too
     traders: list["Alpaca"] = field(default_factory=list)  # who sends orders
     users: int = 0
 
@@ -379,9 +381,11 @@ class Alpaca:
         return await self._orders().find(self.wanted.engine, symbol, order_id)
 
     async def history(self, symbol: str, interval_ns: int, bars: int) -> Sequence[Bar]:
-        """The last closed bars, oldest first."""
+        """The last closed bars, oldest first; none of a length that the venue has no bars of."""
         assert self._market is not None, "open() comes first"
-        return await self._market.history(symbol, interval_ns, bars) if symbol in self.traded else ()
+        if symbol not in self.traded or interval_ns < MINUTE_NS or interval_ns % MINUTE_NS:
+            return ()
+        return await self._market.history(symbol, interval_ns, bars)
 
     async def close(self) -> None:
         """Let go of this engine's streams; of the account when no other engine uses it."""
@@ -392,6 +396,8 @@ class Alpaca:
         self.shared.users -= 1
         if self.shared.users <= 0:
             await self.shared.rest.close()
+            if self.shared.close_data is not None:
+                await self.shared.close_data()
 
     # --- small things -------------------------------------------------------------------------------------------------
 
