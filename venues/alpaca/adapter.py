@@ -69,7 +69,7 @@ class MarketFeed(Protocol):
     """One engine's market data, as venues.alpaca.data gives it."""
 
     async def open(self) -> Any:
-        """Subscribe; what is covered, as text."""
+        """Take what the plan has room for; what it has none for is told."""
         ...
 
     def market(self) -> AsyncIterator[Sequence[MarketEvent]]:
@@ -163,7 +163,7 @@ class Alpaca:
         if self.trades:
             await self._open_account(account, assets)
         self._market = self.feed_of(self.traded)
-        self.say(f"{self.wanted.engine}: {await self._market.open()}")
+        await self._market.open()  # what it does not cover, it tells
         return instruments
 
     async def _assets(self) -> dict[str, Asset]:
