@@ -188,17 +188,23 @@ class AccountFeed:
         if tracked is None and fill.at_ns < self.floor_ns:
             self.strays += 1
             return None
-        if new and fill.id not in self._told:
+        if new:
+            self._tell_fill(fill)
+        # of a fill that an earlier run booked before it died, the fee may not be: the ledger knows
+        if (fee := self.translator.coin_fee(one, fill, kept)) is not None:
+            self._tell_fill(fee)
+        if tracked is not None:
+            self.moved(tracked)
+        return fill
+
+    def _tell_fill(self, fill: Fill) -> None:
+        """Tell a fill, once."""
+        if fill.id not in self._told:
             self._told[fill.id] = None
             if len(self._told) > TOLD_MAX:
                 del self._told[next(iter(self._told))]
             self.events.append(fill)
-            if (fee := self.translator.coin_fee(one, fill, kept)) is not None:
-                self.events.append(fee)
             self._beside.wake()
-        if tracked is not None:
-            self.moved(tracked)
-        return fill
 
     def moved(self, tracked: Tracked) -> None:
         """An order has fills: one that ended may owe none now, one in its place may fill too much."""
