@@ -1,11 +1,15 @@
-"""Circuit breaker: reads each engine's equity once a second, and owns the trading state.
+"""Circuit breaker: reads each account's equity once a second, and owns the trading state.
 
-Equity is cash, and what is held at its mark. The stricter state wins whoever asks for it; only the operator's resume
-lifts one, and lifts the breaker with it. What tripped yesterday is told again by the ledger and holds.
+Engines that trade one account have one equity, one day and one halt: two that lose just less than they may each lose
+more than the account may. Equity is cash, and what is held at its mark. The stricter state wins whoever asks for it;
+only the operator's resume lifts one, and lifts the breaker with it. What tripped yesterday is told again by the ledger
+and holds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
+
+from msgspec.structs import replace
 
 from actors.messages import (
     BalanceChanged,
@@ -44,14 +48,11 @@ that the breaker itself, which sees every reading, would not reach."""
 Said = tuple[TradingState | BreakerChanged, ...]
 
 
-class Account:
-    """One engine's money as the breaker knows it."""
+class Purse:
+    """One engine's part of an account's money."""
 
-    def __init__(self, limits: RiskLimits, instruments: Mapping[str, Instrument]):
-        self.limits: BreakerLimits = breaker_limits(limits)
+    def __init__(self, instruments: Mapping[str, Instrument]):
         self.instruments = instruments
-        self.breaker = Breaker()
-        self.said: Breaker | None = None
         self.balance: BalanceChanged | None = None
         self.positions: dict[str, Position] = {}
         self.marks: dict[str, int] = {}  # mid price in ticks
@@ -80,6 +81,41 @@ class Account:
                 return None
             equity += position.unrealised_minor(instrument, ticks)
         return equity
+
+
+class Account:
+    """One account as the breaker knows it: the engines that trade it, under the strictest of their limits."""
+
+    def __init__(self, purses: Mapping[str, Purse], limits: Iterable[RiskLimits]):
+        every = [breaker_limits(one) for one in limits]
+        self.limits: BreakerLimits = replace(
+            every[0],
+            drawdown_max_ppm=min(one.drawdown_max_ppm for one in every),
+            daily_loss_minor=min(one.daily_loss_minor for one in every),
+        )
+        self.purses = purses
+        self.breaker = Breaker(engines=tuple(sorted(purses)))
+        self.said: Breaker | None = None
+
+    def equity_minor(self) -> int | None:
+        """What all of it is worth; None while a number is missing."""
+        parts = [purse.equity_minor() for purse in self.purses.values()]
+        known = [part for part in parts if part is not None]
+        return sum(known) if len(known) == len(parts) else None
+
+    def recover(self, known: Breaker, engine: str) -> bool:
+        """Take over a breaker of before the start; says whether anything of it counts.
+
+        Of one that was about other engines its halt alone does: its baselines are not of this money.
+        """
+        same = (known.engines or (engine,)) == self.breaker.engines
+        if not self.breaker.readings and same:
+            self.breaker = replace(known, engines=self.breaker.engines)
+            return True
+        if self.said is not None or known.tripped is None or self.breaker.tripped is not None:
+            return False
+        self.breaker = replace(self.breaker, tripped=known.tripped)
+        return True
 
     def news(self) -> bool:
         """Whether what the breaker knows differs enough from what was said of it.
@@ -117,8 +153,20 @@ class CircuitBreaker:
     says: ClassVar[tuple[type, ...]] = (TradingState, BreakerChanged)
     every_s: ClassVar[float] = 1.0
 
-    def __init__(self, limits: Mapping[str, RiskLimits], instruments: Mapping[str, Mapping[str, Instrument]]):
-        self.accounts = {engine: Account(limits[engine], instruments[engine]) for engine in limits}
+    def __init__(
+        self,
+        limits: Mapping[str, RiskLimits],
+        instruments: Mapping[str, Mapping[str, Instrument]],
+        account_of: Mapping[str, str] | None = None,
+    ):
+        self.purses = {engine: Purse(instruments[engine]) for engine in limits}
+        names = {engine: (account_of or {}).get(engine, engine) for engine in limits}
+        groups = {name: [engine for engine in limits if names[engine] == name] for name in names.values()}
+        made = {
+            name: Account({engine: self.purses[engine] for engine in group}, [limits[engine] for engine in group])
+            for name, group in groups.items()
+        }
+        self.accounts = {engine: made[name] for engine, name in names.items()}
         self.states: dict[str, TradingState] = {}  # by engine
 
     def hear(self, message: Any) -> Said:
@@ -126,15 +174,15 @@ class CircuitBreaker:
             case Tick():
                 return self._read(message.at_ns)
             case Mark():
-                for account in self.accounts.values():
-                    account.mark(message)
+                for purse in self.purses.values():
+                    purse.mark(message)
             case CapitalChanged():  # its balance is the next thing heard
                 account = self.accounts[message.engine]
                 account.breaker = shifted(account.breaker, message.amount_minor)
             case BalanceChanged():
-                self.accounts[message.engine].balance = message
+                self.purses[message.engine].balance = message
             case PositionChanged():
-                self.accounts[message.engine].position(message)
+                self.purses[message.engine].position(message)
             case TradingState():
                 return self._recover_state(message)
             case BreakerChanged():
@@ -152,23 +200,25 @@ class CircuitBreaker:
 
     def _read(self, at_ns: int) -> Said:
         said: list[TradingState | BreakerChanged] = []
-        for engine, account in self.accounts.items():
+        for account in dict.fromkeys(self.accounts.values()):
             account.breaker, trip = observe(account.breaker, account.limits, account.equity_minor(), at_ns)
             if account.news():
                 account.said = account.breaker
-                said.append(BreakerChanged(engine, account.breaker, at_ns))
+                said += [BreakerChanged(engine, account.breaker, at_ns) for engine in account.purses]
             if trip is not None and account.breaker.tripped is not None:
-                said += self._tighten(halted(engine, trip, at_ns))
+                for engine in account.purses:
+                    said += self._tighten(halted(engine, trip, at_ns))
         return tuple(said)
 
     def _recover_breaker(self, known: BreakerChanged) -> Said:
         """The ledger knows the day from before the start; our own words, heard again, change nothing."""
         account = self.accounts.get(known.engine)
-        if account is None or account.breaker.readings:
+        if account is None or not account.recover(known.breaker, known.engine):
             return ()
-        account.breaker = known.breaker
-        trip = known.breaker.tripped
-        return self._tighten(halted(known.engine, trip, trip.at_ns)) if trip else ()
+        trip = account.breaker.tripped
+        if trip is None:
+            return ()
+        return tuple(one for engine in account.purses for one in self._tighten(halted(engine, trip, trip.at_ns)))
 
     # --- the trading state
 
@@ -202,7 +252,7 @@ class CircuitBreaker:
             account = self.accounts.get(engine)
             if account is not None and account.breaker.tripped is not None:
                 account.breaker = account.said = resumed(account.breaker)
-                said.append(BreakerChanged(engine, account.breaker, wanted.at_ns))
+                said += [BreakerChanged(one, account.breaker, wanted.at_ns) for one in account.purses]
             if self._state(engine) is not Trading.ACTIVE:
                 self.states[engine] = TradingState(engine, Trading.ACTIVE, wanted.reason, wanted.by, wanted.at_ns)
                 said.append(self.states[engine])

@@ -115,6 +115,7 @@ class EngineParts:
     venue: Venue
     streams: Mapping[str, Stream]  # by symbol; they outlive the feed
     bar_sources: Mapping[str, BarSource] = field(default_factory=dict)  # by the names in profile.bars
+    account: str = ""  # that others may trade too; empty: its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,13 +152,14 @@ def shared(parts: Parts) -> tuple[ChildSpec, ...]:
     every = [one for known in instruments.values() for one in known.values()]
     dust = {engine: profile.risk.dust_lots for engine, profile in profiles.items()}
     sectors = {one.symbol: one.sector for one in every}
+    accounts = {engine: part.account or engine for engine, part in parts.engines.items()}
     limits = {engine: profile.risk for engine, profile in profiles.items()}
     strictest = min((profile.macro for profile in profiles.values()), key=lambda macro: macro.when_degraded == "trade")
     readings: Readings = {(read.source, read.kind): read for read in parts.reports}  # outlive the mind
     return (
         recorder(parts),
         child("ledger", Ledger, lambda: Ledger(parts.journal, partial(LedgerMind, dust), parts.deposits)),
-        child("circuit_breaker", CircuitBreaker, lambda: MindBody(CircuitBreaker(limits, instruments))),
+        child("circuit_breaker", CircuitBreaker, lambda: MindBody(CircuitBreaker(limits, instruments, accounts))),
         child(
             "macro_calendar",
             MacroCalendar,

@@ -145,6 +145,12 @@ def refuse_missing(options: RunOptions, profiles: Mapping[EngineName, Profile], 
                 BAR_KEYS[source](settings)
 
 
+def account_of(mode: Mode, profile: Profile) -> str:
+    """Whose money an engine trades: at a real venue all have one login, simulated accounts are each engine's own."""
+    real = mode in (Mode.LIVE, Mode.PAPER) and not profile.in_shadow
+    return profile.venue if real else profile.engine
+
+
 def real_venue(mode: Mode, profile: Profile, clock: Clock, real: Real) -> Venue:
     """An engine's venue in live, paper and shadow; orders of an engine or a run in shadow never leave the machine."""
     trades = mode is not Mode.SHADOW and not profile.in_shadow

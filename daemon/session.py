@@ -249,6 +249,7 @@ class Session:
                 venue=self.venues[engine],
                 streams=self.streams[engine],
                 bar_sources=modes.bar_sources(profile, clock, self.configured.settings, self.options.seed),
+                account=modes.account_of(self.options.mode, profile),
             )
             for engine, profile in self.profiles.items()
         }

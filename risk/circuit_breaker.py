@@ -67,6 +67,7 @@ class Breaker(Struct, frozen=True, kw_only=True):
     read_ns: int = 0  # when the last of them was taken
     bad_readings: int = 0  # in a row
     tripped: Trip | None = None  # latched until resumed
+    engines: tuple[str, ...] = ()  # whose money it has read, in order; empty in journals of before accounts were shared
 
     @property
     def equity_minor(self) -> int | None:

@@ -1,6 +1,6 @@
 """Exhibits: exits that never came."""
 
-from actors.circuit_breaker import Account
+from actors.circuit_breaker import Purse
 from actors.messages import BalanceChanged, BreakerChanged, Mark, PositionChanged, TradingState
 from actors.symbol_state import ANSWER_NS_MAX
 from daemon.museum.bench import (
@@ -15,7 +15,6 @@ from daemon.museum.bench import (
     instrument,
     moved,
     open_gate,
-    profile,
     request,
     watchdog,
 )
@@ -247,11 +246,11 @@ LOSS_RENEWED = Exhibit(
 
 def _equity(*, leave_out: bool) -> int | None:
     """Four thousand dollars of cash and a position of which the price is not known, worth six thousand more."""
-    account = Account(profile().risk, {"BTC": instrument()})
-    account.balance = BalanceChanged(ENGINE, EQUITY_MINOR * 4 // 10, 0, 0, 0, 0, NOW_NS)
+    purse = Purse({"BTC": instrument()})
+    purse.balance = BalanceChanged(ENGINE, EQUITY_MINOR * 4 // 10, 0, 0, 0, 0, NOW_NS)
     if not leave_out:
-        account.position(PositionChanged(ENGINE, "BTC", 12_000, 1.0, 0, NOW_NS, NOW_NS, EQUITY_MINOR))
-    return account.equity_minor()
+        purse.position(PositionChanged(ENGINE, "BTC", 12_000, 1.0, 0, NOW_NS, NOW_NS, EQUITY_MINOR))
+    return purse.equity_minor()
 
 
 def _trips(reading: int | None) -> bool:

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from actors.circuit_breaker import CircuitBreaker
 from actors.messages import (
@@ -17,6 +18,7 @@ from actors.messages import (
 )
 from config.load import load_profile
 from config.universe import load_universe
+from risk.circuit_breaker import Trip
 from risk.intent import Trading
 from supervisor.messages import ChildStarted, GaveUp, Tick
 from venues.market import MINOR_PER_USD, Instrument
@@ -227,3 +229,92 @@ def test_money_that_came_or_went_is_neither_loss_nor_profit(usd):
     assert bench.mind.accounts["perps"].breaker.loss_minor == 0
     bench.mark(100_000.0 - 600)
     assert any(one.state is HALTED for _ in range(5) for one in bench.tick() if isinstance(one, TradingState))
+
+
+# --- two engines, one account
+
+
+def shared(**known):
+    """A breaker of crypto and equities, 5,000 USD each, at one venue; limits of 50 and of 80 USD a day."""
+    loose = LIMITS.model_copy(update={"daily_loss_usd": Decimal(80)})
+    mind = CircuitBreaker(
+        {"crypto": loose, "equities": LIMITS, "perps": loose},
+        {"crypto": {}, "equities": {}, "perps": {}},
+        {"crypto": "alpaca", "equities": "alpaca", "perps": "perps"},
+    )
+    for engine, breaker in known.items():
+        mind.hear(BreakerChanged(engine, breaker, T0))
+    purse(mind, "crypto", 5_000)
+    purse(mind, "equities", 5_000)
+    purse(mind, "perps", 1_000)
+    return mind
+
+
+def purse(mind, engine, usd):
+    mind.hear(BalanceChanged(engine, usd * MINOR_PER_USD, 0, 0, 0, 0, T0))
+
+
+def ticks(mind, first_s, count=3):
+    return [one for number in range(count) for one in mind.hear(Tick(T0 + (first_s + number) * S))]
+
+
+def test_two_engines_of_one_account_have_one_equity_and_one_halt():
+    """Each lost 30 USD of the 50 that the account may."""
+    mind = shared()
+    said = ticks(mind, 1)
+    assert {one.engine: one.breaker.equity_minor for one in said} == {
+        "crypto": 10_000 * MINOR_PER_USD,
+        "equities": 10_000 * MINOR_PER_USD,
+        "perps": 1_000 * MINOR_PER_USD,
+    }
+    purse(mind, "crypto", 4_970)
+    assert state(ticks(mind, 10)) == []
+    purse(mind, "equities", 4_970)
+    said = ticks(mind, 20)
+    assert state(said) == [(engine, HALTED, "circuit_breaker") for engine in ("crypto", "equities")]
+    assert mind.accounts["perps"].breaker.tripped is None
+
+
+def test_an_account_is_not_read_before_every_engine_of_it_is():
+    mind = CircuitBreaker(
+        {"crypto": LIMITS, "equities": LIMITS},
+        {"crypto": {}, "equities": {}},
+        dict.fromkeys(("crypto", "equities"), "a"),
+    )
+    purse(mind, "crypto", 5_000)
+    assert ticks(mind, 1) == []
+    assert mind.accounts["crypto"].equity_minor() is None
+
+
+def test_the_day_of_a_shared_account_is_known_over_a_restart():
+    before = shared()
+    ticks(before, 1)
+    known = before.accounts["crypto"].breaker
+    assert known.engines == ("crypto", "equities")
+    after = shared(crypto=known, equities=known)
+    purse(after, "equities", 4_940)
+    assert [one[0] for one in state(ticks(after, 100))] == ["crypto", "equities"], "60 USD since the day began"
+
+
+def test_baselines_of_other_engines_are_not_this_accounts_but_their_halt_is():
+    """Alone, crypto had 10,000 USD; beside equities half of them: no loss. What had tripped stays tripped."""
+    alone = shared()
+    ticks(alone, 1)
+    of_perps = alone.accounts["perps"].breaker
+    larger = replace(of_perps, engines=("crypto",), opening_minor=10**12, high_water_minor=10**12)
+    assert state(ticks(shared(crypto=larger), 100)) == []
+    trip = Trip("drawdown", "x", "y", T0)
+    mind = shared()
+    said = mind.hear(BreakerChanged("crypto", replace(larger, tripped=trip), T0))
+    assert [one[0] for one in state(said)] == ["crypto", "equities"]
+
+
+def test_one_engine_of_an_account_may_be_resumed_alone():
+    mind = shared()
+    ticks(mind, 1)
+    purse(mind, "crypto", 4_900)
+    ticks(mind, 10)
+    said = mind.hear(Command(Order.RESUME, "crypto", "", "looked at", T0 + 60 * S))
+    assert state(said) == [("crypto", ACTIVE, "operator")]
+    assert mind.accounts["equities"].breaker.tripped is None
+    assert mind.states["equities"].state is HALTED

@@ -11,7 +11,7 @@ import pytest
 from actors import obi_pump, signal
 from actors.backoff import Backoff
 from actors.bars import Bars
-from actors.circuit_breaker import Account
+from actors.circuit_breaker import Purse
 from actors.executor import Executor
 from actors.given_bars import GivenBars
 from actors.ledger import LedgerMind
@@ -224,7 +224,7 @@ BUGS: tuple[tuple[str, Callable[[pytest.MonkeyPatch], None]], ...] = (
     ("nt-5000", _attribute(LedgerMind, "recovered", lambda self, at_ns: [])),
     ("d14-failed-is-flat", _attribute(Reconciler, "_look", _sees_nothing)),
     ("d14-dex-left-out", _attribute(Hyperliquid, "_states", _skips)),
-    ("d14-part-of-the-equity", _attribute(Account, "equity_minor", lambda self: self.balance.cash_minor)),
+    ("d14-part-of-the-equity", _attribute(Purse, "equity_minor", lambda self: self.balance.cash_minor)),
     ("d14-halt-undone", _attribute(LedgerMind, "_trading", lambda self, state: ([], []))),
     ("d13-loss-renewed", _attribute(LedgerMind, "_breaker", lambda self, changed: ([], []))),
     ("l14-chunk-overwrites", _attribute(books, "apply_fill", _forgets_before)),
