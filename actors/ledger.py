@@ -153,31 +153,24 @@ class LedgerMind:
         # sent by the time anybody reads this: the executor sends what is journaled
         self.orders[order.id] = apply(made, OrderEvent.SENT, planned.at_ns)
         self.fences_ns[order.id] = order.expires_ns
-        if old in self.orders and old != order.id:
+        before = self.orders.get(self.successors.get(old, ""))
+        if old in self.orders and old != order.id and (before is None or before.over):  # the venue takes the first
             self.successors[old] = order.id
 
-    def _fold_news(self, news: OrderNews | Unanswered) -> list[OrderFault]:
-        """Move an order, and by a fill those that replaced it. Raises OrderFault for what cannot be of this order.
-
-        What cannot be of one that replaced it is returned: the fill is true all the same.
-        """
+    def _fold_news(self, news: OrderNews | Unanswered) -> None:
+        """Move an order, and by a fill those that replaced it. Raises OrderFault for what cannot be of this order."""
         chain = self._chain(news.order_id)
         if not chain:
-            return []
+            return
         order, *replacing = chain
         if isinstance(news, Unanswered):
             self.fences_ns[news.order_id] = max(self.fences_ns[news.order_id], news.fence_ns)
             self._keep(apply(order, OrderEvent.TIMED_OUT, news.at_ns))
-            return []
+            return
         self._keep(apply(order, news, news.at_ns))
-        faults: list[OrderFault] = []
         if isinstance(news, Fill) and news.id not in order.fill_ids:
             for later in replacing:
-                try:
-                    self._keep(inherit_fill(later, news.lots, news.at_ns))
-                except OrderFault as fault:
-                    faults.append(fault)
-        return faults
+                self._keep(inherit_fill(later, news.lots, news.at_ns))
 
     def _chain(self, order_id: str) -> list[LiveOrder]:
         """An order and those that took its place, one after the other."""
@@ -249,7 +242,7 @@ class LedgerMind:
         return records, [self.order_changed(after)] if moved else []
 
     def _news(self, news: OrderNews | Unanswered) -> tuple[list[Struct], list[Struct]]:
-        """What happened to an order. A fill is booked whatever its order has to say about it."""
+        """What happened to an order. A fill is booked whatever its order has to say about it; surplus is a fault."""
         chain = self._chain(news.order_id)
         known_entry = bool(chain) and self._entry_of(chain[0]) is not None
         records: list[Struct] = []
@@ -263,7 +256,7 @@ class LedgerMind:
                 records += booked
                 said += [self.position_changed(news, entry) for entry in booked] + self._balance(booked)
                 said += [trade for entry in booked for trade in self.day_trades.made_by(entry)]
-            faults = self._fold_news(news)
+            self._fold_news(news)
         except (OrderFault, UnknownInstrument) as fault:
             said.append(OrderFaulted(news.engine, news.order_id, str(fault), news.at_ns))
             return records, said
@@ -276,8 +269,17 @@ class LedgerMind:
             if _differs(known, after):
                 said.append(self.order_changed(after))
                 records += self._post(Release(after.request.engine, after.request.id, news.at_ns)) if after.over else ()
-        said += [OrderFaulted(news.engine, news.order_id, str(fault), news.at_ns) for fault in faults]
+        if surplus := self._surplus(chain):
+            said.append(OrderFaulted(news.engine, news.order_id, surplus, news.at_ns))
         return records, said
+
+    def _surplus(self, before: list[LiveOrder]) -> str:
+        """What a fill has bought or sold beyond what its chain was to; nothing if it has not."""
+        for known in before:
+            after = self.orders.get(known.request.id, known)
+            if more := after.lots_surplus - known.lots_surplus:
+                return f"{more} lots more than the {after.request.lots} that {after.request.id} was to fill"
+        return ""
 
     def _drift(self, drift: Drift) -> tuple[list[Struct], list[Struct]]:
         """Book what the venue holds and we did not know of; nothing if what was on its way has explained it since."""

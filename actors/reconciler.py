@@ -3,7 +3,8 @@
 It looks at start, when the ledger or an actor of its engine was restarted, when an order falls into doubt, when the
 venue refuses an exit that crosses (perhaps there is nothing to leave), and every half minute. A difference must be seen
 twice, a grace apart, before it is acted on: an order just sent is not a drift. A query that fails says nothing at all:
-it is never read as flat. Doubt about an order closes only by proof (`_settle`).
+it is never read as flat. Doubt about an order closes only by proof (`_settle`). An order that stays in doubt is asked
+about alone, with growing pauses and even while a look fails: looks cost a venue's rate, which exits need.
 """
 
 import asyncio
@@ -40,7 +41,10 @@ GRACE_S = 2.0
 """A difference younger than this may be a message under way; longer than any answer seen on the way back."""
 
 LOOKS_MAX = 12
-"""Looks in a row, a grace apart: past the proof about an order sent a moment ago (20 s), then the next tick's."""
+"""Looks in a row, a grace apart, while anything but an order in doubt differs; then the next tick's."""
+
+YOUNG_S = 2 * GRACE_S
+"""Doubt about an order is looked at with all else for so long: seen, asked about, seen what came of it."""
 
 ANSWER_S_MAX = 10.0
 """A venue that has not answered a question by then has not answered."""
@@ -56,6 +60,12 @@ OVERLAP_NS = 60 * NS_PER_S
 
 FILLS_KEPT_MAX = 10_000
 """Ids remembered, so that what the account stream told is not told again; the ledger would know it anyway."""
+
+PAUSE_S_MAX = 16.0
+"""Between questions about one order in doubt, from a grace on, twice as long each time."""
+
+DOUBT = "in doubt"
+"""How the name of a difference ends that is an order's alone."""
 
 UNSAID = "the ledger was restarted and has not said what it knows"
 
@@ -74,6 +84,17 @@ class Drifted(NamedTuple):
 
 Difference = Drifted | OpenOrder | OrderChanged
 """A position, an order that the ledger does not know, or an order of the ledger's whose state must be asked for."""
+
+
+class Asked(NamedTuple):
+    """When an order in doubt was asked about last, and how long nobody asks again."""
+
+    at_ns: int
+    pause_s: float
+
+    def due(self, fence_ns: int, now_ns: int) -> bool:
+        """Whether to ask now: the pause is over, or the time behind which the answer is proof has begun."""
+        return self.at_ns <= fence_ns + PROOF_NS < now_ns or now_ns - self.at_ns >= self.pause_s * NS_PER_S
 
 
 class Told:
@@ -127,11 +148,19 @@ class ReconcilerMind:
             if open_order.order_id not in self.orders:
                 found[f"stray order {open_order.order_id}"] = open_order
         there = {order.order_id for order in resting}
+        doubtful = self.doubtful(now_ns)
         for known in self.orders.values():
-            mute = known.state in UNDER_WAY and now_ns - known.at_ns > MUTE_NS
-            if known.order_id not in there or mute or known.state is OrderState.UNKNOWN:
-                found[f"order {known.order_id} in doubt"] = known
+            if known.order_id not in there or known.order_id in doubtful:
+                found[f"order {known.order_id} {DOUBT}"] = known
         return found
+
+    def doubtful(self, now_ns: int) -> dict[str, OrderChanged]:
+        """Orders of which the ledger itself says that nobody knows, or whose verdict should long have come."""
+        return {
+            known.order_id: known
+            for known in self.orders.values()
+            if known.state is OrderState.UNKNOWN or (known.state in UNDER_WAY and now_ns - known.at_ns > MUTE_NS)
+        }
 
     def _drifts(self, held: Sequence[VenuePosition]) -> list[Drifted]:
         theirs = {position.symbol: position for position in held}
@@ -151,6 +180,10 @@ class ReconcilerMind:
         self.suspects = {name: self.suspects.get(name, now_ns) for name in seen}
         self.adopted &= seen.keys()
         return [name for name, since_ns in self.suspects.items() if now_ns - since_ns >= GRACE_S * NS_PER_S]
+
+    def young(self, names: Sequence[str], now_ns: int) -> bool:
+        """Whether any of these differences is a new one."""
+        return any(now_ns - self.suspects.get(name, now_ns) < YOUNG_S * NS_PER_S for name in names)
 
 
 class Reconciler:
@@ -183,10 +216,15 @@ class Reconciler:
         """Look when it is time to."""
         post.ready()
         post.spawn(post.beat(LOOK_S))
+        look = False
         while True:
-            if self._listen(post) and self.mind.whole:
+            look |= self._listen(post)
+            if look and self.mind.whole:
                 await self._look_until_clear(post)
-            await post.mailbox.wait()
+                look = await self._ask_on(post)
+            else:
+                look = False
+                await post.mailbox.wait()
 
     def _listen(self, post: Post) -> bool:
         """Take what has come; says whether it is time to look."""
@@ -229,20 +267,35 @@ class Reconciler:
 
     async def _look_until_clear(self, post: Post) -> None:
         """Look until nothing differs, then say so; or say what could not be cleared."""
-        names: list[str] = []
+        other = ""  # doubt about an order holds back that order's symbol, not the whole engine
         for _ in range(LOOKS_MAX):
             try:
                 names = await self._look(post)
             except (VenueUnreachable, VenueMisspoke, TimeoutError) as error:
                 self._say_verdict(post, f"{type(error).__name__}: {error}")
                 return
-            if not names:
+            other = next((name for name in names if not name.endswith(DOUBT)), "")
+            if not other and not self.mind.young(names, post.clock.now_ns()):
                 break
             await post.clock.sleep(GRACE_S)
-        # doubt about an order holds back that order's symbol, not the whole engine
-        self._say_verdict(post, next((name for name in names if not name.endswith("in doubt")), self.unread))
+        self._say_verdict(post, other or self.unread)
         if not names:
             self._check_cash(post)
+
+    async def _ask_on(self, post: Post) -> bool:
+        """Ask about orders in doubt, and nothing else, until there are none; says whether it is time to look again."""
+        asked: dict[str, Asked] = {}
+        while doubtful := self.mind.doubtful(post.clock.now_ns()):
+            for order_id, order in doubtful.items():
+                now_ns = post.clock.now_ns()
+                last = asked.setdefault(order_id, Asked(now_ns, GRACE_S))
+                if last.due(order.fence_ns, now_ns):
+                    asked[order_id] = Asked(now_ns, min(2 * last.pause_s, PAUSE_S_MAX))
+                    await self._settle(post, order)
+            await post.clock.sleep(GRACE_S)
+            if self._listen(post):
+                return True
+        return False
 
     async def _look(self, post: Post) -> list[str]:
         """Ask, compare, act on what has lasted; returns what differs."""

@@ -212,6 +212,7 @@ class CancelRefused(Struct, frozen=True):
     symbol: str
     reason: str
     at_ns: int
+    unsent: bool = False  # the venue was never asked: the order is what it was
 
 
 class Fill(Struct, frozen=True):

@@ -183,6 +183,26 @@ def test_a_fill_that_cannot_be_of_its_order_is_booked_and_said_to_be_a_fault():
     assert told.restarted().books.position("perps", "BTC").lots == 11
 
 
+def test_a_fill_of_more_than_is_left_ends_its_order_and_is_said_once():
+    """The order stayed in the way for ever, and each look at the venue said the same fault again."""
+    told = Told()
+    said = told.tell(planned(), accepted(), filled(14))
+    assert kinds(said)[-4:] == [PositionChanged, BalanceChanged, OrderChanged, OrderFaulted]
+    assert "4 lots more than the 10 that o1 was to fill" in said[-1].error
+    assert told.mind.books.position("perps", "BTC").lots == 14
+    assert (told.state("o1"), told.mind.orders["o1"].fill_ids) == (OrderState.FILLED, ("f1",))
+    assert told.mind.books.reservations == {}
+    assert told.tell(filled(14), cancelled(lots=10)) == []
+    assert told.restarted().orders == told.mind.orders
+
+
+def test_a_second_replacement_of_one_order_takes_no_fills_from_the_first():
+    told = Told()
+    replaced(told)
+    told.tell(planned("o3", replaces="o1"), refused("o3"), accepted("o2"), filled(4))
+    assert told.mind.orders["o2"].lots_left == 6
+
+
 def test_a_count_that_cannot_be_leaves_the_order_as_it_was():
     told = Told()
     said = told.tell(planned(), accepted(), cancelled(lots=11))

@@ -353,6 +353,37 @@ def test_without_a_fence_doubt_stays_and_holds_back_no_other_symbol():
     assert venue.asked.count("find") <= 3 * LOOKS_MAX
 
 
+def test_an_order_that_stays_in_doubt_is_asked_about_alone_and_less_and_less():
+    """Each look asks about everything: a venue that counts requests had none left for exits."""
+    venue = ScriptedVenue()
+    venue.down = {"find"}
+    reconcile(venue, after(4 * LOOK_S), restate=(order(OrderState.UNKNOWN), RESTATED))
+    assert venue.asked.count("positions") <= 3 + 4 + 1
+    assert 3 * 4 <= venue.asked.count("find") <= 8 * 4
+
+
+def test_doubt_ends_by_proof_though_everything_else_cannot_be_asked():
+    venue = ScriptedVenue()
+    venue.down = {"fills", "orders", "positions"}
+    venue.known = {"o1": Cancelled("perps", "o1", "BTC", 0, "asked", 9)}
+    pages = reconcile(venue, after(2 * GRACE_S + 1), restate=(order(OrderState.UNKNOWN), RESTATED))
+    assert Cancelled in {type(one) for one in acts(pages)}
+    assert verdicts(pages) == [(False, "VenueUnreachable: no route")]
+
+
+def test_another_order_that_falls_into_doubt_meanwhile_is_looked_at_at_once():
+    venue = ScriptedVenue()
+
+    async def script(house):
+        await house.clock.sleep(10)
+        venue.asked.clear()
+        say(house, order(OrderState.UNKNOWN, "o2"))
+        await house.clock.sleep(GRACE_S + 0.5)
+        assert "positions" in venue.asked
+
+    reconcile(venue, script, restate=(order(OrderState.UNKNOWN), RESTATED))
+
+
 def test_a_search_that_fails_proves_nothing():
     venue = ScriptedVenue()
     venue.down = {"find"}

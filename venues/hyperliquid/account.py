@@ -20,6 +20,7 @@ from supervisor.beside import Beside
 from supervisor.clock import NS_PER_MS, NS_PER_S, Clock
 from venues.hyperliquid import info
 from venues.hyperliquid.account_wire import (
+    FILLED,
     Fate,
     Liquidation,
     OrderUpdate,
@@ -225,6 +226,11 @@ class AccountFeed:
         self.excess[tracked.request.id] = tracked
         self._stirred.set()
 
+    def say(self, event: AccountEvent) -> None:
+        """Tell what another part knows."""
+        self.events.append(event)
+        self._beside.wake()
+
     def hear_update(self, update: OrderUpdate) -> None:
         """A status of an order; those that are not ours are told by their fills alone."""
         tracked = self.orders.named(update.order.cloid)
@@ -233,6 +239,9 @@ class AccountFeed:
         order = tracked.request
         match update.fate:
             case Fate.OPEN:
+                tracked.answered = True  # where the answer was lost
+                if tracked.lots_over:
+                    self.too_much(tracked)
                 if not tracked.announced:
                     tracked.announced = True
                     self.events.append(Accepted(order.engine, order.id, order.symbol, update.at_ns))
@@ -254,20 +263,21 @@ class AccountFeed:
         instrument = self.translator.instruments.get(order.coin)
         if instrument is None or order.size is None:
             return 0
-        if update.status == "filled":
+        if update.status == FILLED:
             return instrument.lots(order.size)
         return 0 if order.reduce_only else instrument.lots(order.size - order.size_left)
 
     def _end(self, tracked: Tracked, update: OrderUpdate) -> None:
-        """Tell the end of an order, with what its fills add up to; of one that is filled they have told it."""
+        """Tell the end of an order, with what its fills add up to; of one that is filled they have told it.
+
+        One that was cancelled is told whatever its chain has filled: the ledger may still wait for its verdict.
+        """
         order = tracked.request
         self.owed.pop(order.id, None)
         self.orders.end(tracked)
-        if tracked.lots_filled < order.lots:
+        if tracked.lots_filled < order.lots or update.status != FILLED:
             reason = why_over(tracked, update.status)
-            self.events.append(
-                Cancelled(order.engine, order.id, order.symbol, tracked.lots_filled, reason, update.at_ns)
-            )
+            self.events.append(Cancelled(order.engine, order.id, order.symbol, tracked.lots_told, reason, update.at_ns))
 
     def hear_funding(self, funding: UserFunding) -> None:
         """Funding of a position of ours."""

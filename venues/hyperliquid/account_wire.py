@@ -40,10 +40,13 @@ class Fate(StrEnum):
     UNCLEAR = "unclear"  # a word that nobody here knows: ask, and believe nothing before
 
 
+FILLED = "filled"
+"""The status of an order whose every lot was filled."""
+
 FATES = {
     "open": Fate.OPEN,
     "triggered": Fate.OPEN,  # of a trigger order: it now becomes an order
-    "filled": Fate.OVER,
+    FILLED: Fate.OVER,
     "canceled": Fate.OVER,
     "marginCanceled": Fate.OVER,
     "vaultWithdrawalCanceled": Fate.OVER,

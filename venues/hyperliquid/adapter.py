@@ -15,7 +15,7 @@ from config.universe import SymbolFacts
 from supervisor.clock import NS_PER_MS, NS_PER_S, Clock
 from venues.hyperliquid import info
 from venues.hyperliquid.account import AccountFeed
-from venues.hyperliquid.account_wire import Fate, OrderUpdate
+from venues.hyperliquid.account_wire import FILLED, Fate, OrderUpdate
 from venues.hyperliquid.account_wire import Order as WireOrder
 from venues.hyperliquid.actions import cloid
 from venues.hyperliquid.asking import Asker
@@ -60,6 +60,9 @@ in the minute after a start. A look takes 164 at most of two dexs, mostly 64, an
 
 LIMIT_NS = 600 * NS_PER_S
 """Between questions how many requests the address has left; fills are counted here meanwhile."""
+
+STATUS_S_MAX = 5.0
+"""A question about one order waits so long for room and answer: its asker waits ten, a cancel may follow."""
 
 Tell = Callable[[str], None]
 
@@ -163,7 +166,7 @@ class Hyperliquid:
             self._streams([line], ()), self.asker, translator, purse, self.wanted.known_ns, self._say
         )
         self._feed.cancel = self.cancel
-        desk.excess = self._feed.too_much
+        desk.excess, desk.tell = self._feed.too_much, self._feed.say
         self._leverages = leverages = Leverages(desk, found.universe, self._say)
         await leverages.confirm(states)
         self._feed.chore = lambda: leverages.go_on(self.clock, lambda: self._states(account))
@@ -266,13 +269,27 @@ class Hyperliquid:
         return fills
 
     async def find(self, symbol: str, order_id: str) -> OpenOrder | Cancelled | Rejected | None:
-        """What became of an order; None: the venue does not know it."""
+        """What became of an order; None: the venue does not know it.
+
+        As urgent as an exit: doubt holds back the exits of its symbol. Where questions fail, a cancel may prove that an
+        immediate order is over.
+        """
         number = order_id.removeprefix(BY_NUMBER)
         name = cloid(order_id) if number == order_id else int(number)
-        asked_ns = self.clock.now_ns()
-        found = await self.asker.ask(info.order_status(self._user(), name))
+        tracked, asked_ns = self.orders.get(order_id), self.clock.now_ns()
+        try:
+            async with asyncio.timeout(STATUS_S_MAX):
+                found = await self.asker.ask(info.order_status(self._user(), name), Urgency.EXIT)
+        except (VenueUnreachable, VenueMisspoke, TimeoutError) as error:
+            if tracked is not None and (over := await self._orders().prove_over(tracked)) is not None:
+                return over
+            if isinstance(error, TimeoutError):
+                raise VenueUnreachable(f"no word of order {order_id} within {STATUS_S_MAX:g} s") from error
+            raise
         if found is None:
             self._check_proof(order_id, asked_ns)
+            if tracked is not None and self._orders().proven(tracked, asked_ns):
+                self.orders.never(tracked)
             return None
         if found.fate is Fate.OPEN:
             return self._open_order(found.order)
@@ -339,11 +356,13 @@ class Hyperliquid:
             self._desk.limited = False
 
     async def _over(self, found: OrderUpdate, symbol: str, order_id: str) -> Cancelled:
-        """The end of an order, with lots from its fills, which are asked for first."""
-        feed = self._account()
-        told = feed.fills(await feed.rows(found.order.time_ms * NS_PER_MS))
-        tracked = self.orders.get(order_id)
-        filled = tracked.lots_filled if tracked else sum(fill.lots for fill in told if fill.order_id == order_id)
+        """The end of an order, with lots from its fills; those that its sizes say are missing are asked for first."""
+        tracked, filled = self.orders.get(order_id), 0
+        if tracked is None or self._owes(tracked, found):
+            feed = self._account()
+            told = feed.fills(await feed.rows(found.order.time_ms * NS_PER_MS))
+            filled = sum(fill.lots for fill in told if fill.order_id == order_id)
+        filled = tracked.lots_told if tracked else filled
         return Cancelled(self.wanted.engine, order_id, symbol, filled, found.status, found.at_ns)
 
     def _check_proof(self, order_id: str, asked_ns: int) -> None:
@@ -354,13 +373,21 @@ class Hyperliquid:
             wait_s = (fence_ns + PROOF_NS + doubt_ns - asked_ns) / NS_PER_S
             raise VenueUnreachable(f"it is not there, but may still come for {wait_s:.1f} s: the clocks are apart")
 
+    def _owes(self, tracked: Tracked, found: OrderUpdate) -> bool:
+        """Whether fills of an order that is over may be missing: the venue's sizes show as many or more, never less."""
+        order = found.order
+        if order.size is None:
+            return True
+        shown = order.size if found.status == FILLED else order.size - order.size_left
+        return tracked.own_lots < self.instruments[order.coin].lots(shown)
+
     def _open_order(self, row: WireOrder) -> OpenOrder:
         instrument = self.instruments[row.coin]
         tracked: Tracked | None = self.orders.named(row.cloid)
         ticks = instrument.ticks(row.price)
         if tracked is not None:
             request = tracked.request
-            return OpenOrder(request.id, row.coin, row.side, request.lots, tracked.lots_filled, ticks)
+            return OpenOrder(request.id, row.coin, row.side, request.lots, tracked.lots_told, ticks)
         size = row.size if row.size is not None else row.size_left
         lots, left = instrument.lots(size), instrument.lots(row.size_left)
         return OpenOrder(f"{BY_NUMBER}{row.oid}", row.coin, row.side, lots, lots - left, ticks)

@@ -121,6 +121,7 @@ class Refused(Struct, frozen=True):
 
     reason: str
     meaning: Meaning
+    unsent: bool = False  # the words are ours: the venue never saw it
 
 
 Verdict = Resting | Filled | Waiting | Done | Refused

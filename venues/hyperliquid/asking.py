@@ -10,7 +10,7 @@ import msgspec
 
 from supervisor.clock import NS_PER_S, Clock
 from venues.hyperliquid.answers import Meaning, RateLimited, Refused, Verdict, read_response
-from venues.hyperliquid.budget import Need, RequestBudget, Urgency
+from venues.hyperliquid.budget import Need, RequestBudget, Spent, Urgency
 from venues.hyperliquid.info import Ask
 from venues.hyperliquid.rest import INFO, NotAnswered, Rest
 from venues.hyperliquid.sign import SignedAction
@@ -40,8 +40,7 @@ class Asker:
         need = Need(urgency, ask.weight_max)
         if leaving is not None:
             self._check_room(need._replace(weight=need.weight + leaving))
-        await self._room(need)
-        spent = self.budget.spend(need, self.clock.now_ns())
+        spent = await self._room(need)
         weight = ask.weight_max
         try:
             answer = await self.rest.info(
@@ -53,8 +52,7 @@ class Asker:
             self.budget.refused(self.clock.now_ns())
             raise
         finally:
-            if spent is not None:
-                self.budget.settle(spent, weight, self.clock.now_ns())
+            self.budget.settle(spent, weight, self.clock.now_ns())
 
     def _check_room(self, need: Need) -> None:
         now_ns = self.clock.now_ns()
@@ -63,13 +61,14 @@ class Asker:
             wait_s = ((at_ns or now_ns) - now_ns) / NS_PER_S
             raise NotAnswered(INFO, f"no room for it within the limits for {wait_s:.0f} s", sent=False)
 
-    async def _room(self, need: Need) -> None:
+    async def _room(self, need: Need) -> Spent:
+        """Wait for room and take it."""
         while True:
             now_ns = self.clock.now_ns()
+            if (spent := self.budget.spend(need, now_ns)) is not None:
+                return spent
             at_ns = self.budget.earliest_ns(need, now_ns)
             assert at_ns is not None, "a question takes nothing of the address"
-            if at_ns <= now_ns:
-                return
             await self.clock.sleep_until(at_ns)
 
     async def room_to_act(self, need: Need) -> Refused | None:
@@ -79,20 +78,25 @@ class Asker:
             now_ns = self.clock.now_ns()
             at_ns = self.budget.earliest_ns(need, now_ns)
             if at_ns is None:
-                return Refused(f"{NOT_SENT}: the address has used up its requests", Meaning.LIMITED)
+                return Refused(f"{NOT_SENT}: the address has used up its requests", Meaning.LIMITED, unsent=True)
             if at_ns <= now_ns:
                 return None
             if at_ns > until_ns:
                 wait_s = (at_ns - now_ns) / NS_PER_S
-                return Refused(f"{NOT_SENT}: no room for it within the limits for {wait_s:.0f} s", Meaning.LIMITED)
+                why = f"{NOT_SENT}: no room for it within the limits for {wait_s:.0f} s"
+                return Refused(why, Meaning.LIMITED, unsent=True)
             await self.clock.sleep_until(at_ns)
 
     async def act(self, signed: SignedAction, asked: int, need: Need) -> tuple[Verdict, ...]:
         """Send a signed action for which there is room, once. Raises VenueUnreachable, VenueMisspoke: it may be done.
 
-        What was provably not sent is a refusal.
+        What was provably not sent is a refusal; so is what finds the room taken that `room_to_act` has seen, because
+        its caller let others run in between.
         """
         spent = self.budget.spend(need, self.clock.now_ns())
+        if spent is None:
+            taken = Refused(f"{NOT_SENT}: the room for it within the limits was taken", Meaning.LIMITED, unsent=True)
+            return (taken,) * max(asked, 1)
         try:
             answer = await self.rest.exchange(signed.body())
         except RateLimited:
@@ -101,8 +105,7 @@ class Asker:
         except NotAnswered as error:
             if error.sent:
                 raise
-            return (Refused(f"{NOT_SENT}: {error}", Meaning.REFUSED),) * max(asked, 1)
+            return (Refused(f"{NOT_SENT}: {error}", Meaning.REFUSED, unsent=True),) * max(asked, 1)
         finally:
-            if spent is not None:
-                self.budget.settle(spent, need.weight, self.clock.now_ns())
+            self.budget.settle(spent, need.weight, self.clock.now_ns())
         return read_response(answer.status, answer.body, asked)

@@ -47,6 +47,11 @@ class Tracked(Struct):
     fill_ids: list[str] = field(default_factory=list)
 
     @property
+    def lots_told(self) -> int:
+        """What the ledger is told that the chain has filled: never more than was ordered, the fills tell the rest."""
+        return min(self.lots_filled, self.request.lots)
+
+    @property
     def lots_over(self) -> int:
         """What it may fill beyond the request: lots that its predecessor filled while the replace was under way."""
         return max(0, self.lots_filled + self.sent_lots - self.own_lots - self.request.lots)
@@ -79,7 +84,7 @@ class Orders:
         old = self._orders.get(order.replaces)
         filled = old.lots_filled if old else 0
         tracked = Tracked(order, order.lots - filled, filled)
-        if old is not None:
+        if old is not None and self.successor(old) is None:
             old.successor = order.id
         self._keep(tracked)
         return tracked
@@ -97,6 +102,11 @@ class Orders:
         """An order by its cloid; None for orders that are not ours."""
         return self._orders.get(self._ids.get(name.lower(), "")) if name else None
 
+    def successor(self, tracked: Tracked) -> Tracked | None:
+        """The order that is to take its place, or has."""
+        later = self._orders.get(tracked.successor)
+        return None if later is None or later.over else later
+
     def alive(self) -> list[Tracked]:
         """Orders that may still fill."""
         return [tracked for tracked in self._orders.values() if not tracked.over]
@@ -108,6 +118,13 @@ class Orders:
         if len(self._over) > OVER_KEPT_MAX:
             oldest = next(iter(self._over))
             del self._over[oldest], self._orders[oldest], self._ids[cloid(oldest)]
+
+    def never(self, tracked: Tracked) -> None:
+        """It was not taken in, and the order that it was to replace is what it was before."""
+        self.end(tracked)
+        old = self._orders.get(tracked.request.replaces)
+        if old is not None and old.successor == tracked.request.id:
+            old.successor = ""
 
     def count(self, fill_id: str, name: str | None, lots: int) -> Tracked | None:
         """Count a fill for its order and those in its place, once; returns its order if it is ours."""

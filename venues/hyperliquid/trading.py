@@ -12,7 +12,7 @@ from supervisor.clock import NS_PER_MS, Clock
 from venues.hyperliquid import actions
 from venues.hyperliquid.actions import Action
 from venues.hyperliquid.answers import Meaning, Refused, Verdict
-from venues.hyperliquid.asking import Asker
+from venues.hyperliquid.asking import NOT_SENT, Asker
 from venues.hyperliquid.budget import Need, Urgency, action_need
 from venues.hyperliquid.grid import Grid
 from venues.hyperliquid.meta import Asset
@@ -20,7 +20,8 @@ from venues.hyperliquid.nonce_file import NonceFile
 from venues.hyperliquid.orders import BY_NUMBER, Orders, Tracked
 from venues.hyperliquid.sign import AccountAddress, Signer
 from venues.hyperliquid.skew import MARGIN_NS, Skew
-from venues.market import Accepted, Cancelled, CancelRefused, OrderRequest, Rejected
+from venues.market import Accepted, AccountEvent, Cancelled, CancelRefused, OrderRequest, Rejected, TimeInForce
+from venues.venue import PROOF_NS
 
 ASKED = "asked"
 
@@ -48,6 +49,7 @@ class Desk:
         self.vault = vault
         self.limited = False  # the venue said that the address has used up its requests; ask how many it has
         self.excess: Callable[[Tracked], None] = lambda tracked: None  # an order that may fill too much
+        self.tell: Callable[[AccountEvent], None] = lambda event: None  # what the account stream is to say
 
     @property
     def clock(self) -> Clock:
@@ -60,11 +62,11 @@ class Desk:
         """Send an order. Raises VenueUnreachable and VenueMisspoke where it may be at the venue or not."""
         tracked = self.orders.add(order)
         if not order.reduce_only and (why := self.skew.shut()):
-            return self._rejected(tracked, f"not sent: {why}")
+            return self._rejected(tracked, f"{NOT_SENT}: {why}")
         try:
             action = actions.place([self._wire(order, tracked.sent_lots)])
         except (ValueError, KeyError) as error:
-            return self._rejected(tracked, f"not sent: {error}")
+            return self._rejected(tracked, f"{NOT_SENT}: {error}")
         verdict = await self._send(action, urgency_of(order), order.expires_ns)
         tracked.answered = True
         if isinstance(verdict, Refused):
@@ -72,17 +74,20 @@ class Desk:
         return self._accepted(order)
 
     async def replace(self, order: OrderRequest) -> Accepted | Rejected | CancelRefused:
-        """Put an order in the place of another, for what that one has not filled."""
+        """Put an order in the place of another, for what that one has not filled.
+
+        A refusal that leaves open what the old one is now, or says that it rests on, is told of that one as well.
+        """
         old = self.orders.get(order.replaces)
+        replaced = old is not None and self.orders.successor(old) is not None
         tracked = self.orders.add(order)
-        if old is None or old.over or tracked.sent_lots <= 0:
-            why = "unknown here" if old is None else "over" if old.over else "filled"
-            self.orders.end(tracked)
-            return CancelRefused(order.engine, order.id, order.symbol, f"not sent: it is {why}", self.clock.now_ns())
+        if old is None or old.over or replaced or tracked.sent_lots <= 0:
+            why = "unknown here" if old is None else "over" if old.over else "replaced" if replaced else "filled"
+            return self._not_replaced(tracked, f"{NOT_SENT}: it is {why}")
         try:
             wire = self._wire(order, tracked.sent_lots)
         except (ValueError, KeyError) as error:
-            return self._rejected(tracked, f"not sent: {error}")
+            return self._stays(tracked, f"{NOT_SENT}: {error}", unsent=True)
         action = actions.batch_modify([(actions.cloid(order.replaces), wire)])
         verdict = await self._send(action, urgency_of(order), order.expires_ns)
         tracked.answered = True
@@ -91,15 +96,15 @@ class Desk:
                 self.excess(tracked)
             return self._accepted(order)
         if verdict.meaning is not Meaning.OVER:
-            return self._rejected(tracked, verdict.reason)
-        self.orders.end(tracked)
-        return CancelRefused(order.engine, order.id, order.symbol, verdict.reason, self.clock.now_ns())
+            return self._stays(tracked, verdict.reason, unsent=verdict.unsent)
+        return self._not_replaced(tracked, verdict.reason)
 
     async def cancel(self, engine: str, symbol: str, order_id: str) -> Cancelled | CancelRefused:
         """Cancel an order: ours by its cloid, any other by the venue's number."""
         asset = self.assets.get(symbol)
         if asset is None:
-            return CancelRefused(engine, order_id, symbol, "not sent: it is not traded here", self.clock.now_ns())
+            why = f"{NOT_SENT}: it is not traded here"
+            return CancelRefused(engine, order_id, symbol, why, self.clock.now_ns(), unsent=True)
         tracked = self.orders.get(order_id)
         if tracked is not None:
             tracked.cancel_asked = True
@@ -111,9 +116,34 @@ class Desk:
         verdict = await self._send(action, Urgency.EXIT, 0, cancel=True)
         now_ns = self.clock.now_ns()
         if isinstance(verdict, Refused):
-            return CancelRefused(engine, order_id, symbol, verdict.reason, now_ns)
-        filled = tracked.lots_filled if tracked else 0
+            return CancelRefused(engine, order_id, symbol, verdict.reason, now_ns, verdict.unsent)
+        filled = tracked.lots_told if tracked else 0
         return Cancelled(engine, order_id, symbol, filled, ASKED, now_ns)
+
+    def proven(self, tracked: Tracked, asked_ns: int) -> bool:
+        """Whether "not there", asked at that time, proves that an order never came: far enough behind its fence."""
+        fence_ns = tracked.request.expires_ns
+        return 0 < fence_ns < asked_ns - PROOF_NS - self.skew.doubt_ns
+
+    async def prove_over(self, tracked: Tracked) -> Cancelled | None:
+        """Ask by a cancel, where questions fail, whether an order is over that is not to rest and is past its fence.
+
+        "Never placed, already canceled, or filled" is proof then: it can't arrive any more. Its fills come by the
+        account stream. None: the answer proves nothing. Raises VenueUnreachable and VenueMisspoke.
+        """
+        order = tracked.request
+        fenced = self.proven(tracked, self.clock.now_ns())
+        may_rest = order.time_in_force is not TimeInForce.IOC and not tracked.cancel_asked
+        asset = self.assets.get(order.symbol)
+        if asset is None or may_rest or not fenced:
+            return None
+        action = actions.cancel_by_cloid([(asset.asset_id, actions.cloid(order.id))])
+        verdict = await self._send(action, Urgency.EXIT, 0, cancel=True)
+        if isinstance(verdict, Refused) and verdict.meaning is not Meaning.OVER:
+            return None
+        reason = verdict.reason if isinstance(verdict, Refused) else ASKED
+        self.orders.end(tracked)
+        return Cancelled(order.engine, order.id, order.symbol, tracked.lots_told, reason, self.clock.now_ns())
 
     async def set_leverage(self, asset: Asset, leverage: int, *, cross: bool) -> str:
         """Set an asset's leverage; why not, or nothing. Raises VenueUnreachable and VenueMisspoke."""
@@ -127,12 +157,13 @@ class Desk:
         self, action: Action, urgency: Urgency, expires_ns: int, *, asked: int = 1, cancel: bool = False
     ) -> Verdict:
         need: Need = action_need(urgency, cancel=cancel)
+        nonce = await self.nonces.take()
+        # nothing is waited for between this and the sending: the room that was seen is taken
         if refused := await self.asker.room_to_act(need):
             self.limited |= refused.meaning is Meaning.LIMITED
             return refused
-        nonce = await self.nonces.take()
         if expires_ns and self.clock.now_ns() >= expires_ns - MARGIN_NS:
-            return Refused("not sent: it would come too late", Meaning.REFUSED)
+            return Refused(f"{NOT_SENT}: it would come too late", Meaning.REFUSED, unsent=True)
         expires_ms = self.skew.expiry_ns(expires_ns) // NS_PER_MS if expires_ns else None
         signed = self.signer.l1(action, nonce, self.vault, expires_ms)
         (verdict,) = await self.asker.act(signed, asked, need)
@@ -151,6 +182,20 @@ class Desk:
         order = tracked.request
         self.orders.end(tracked)
         return Rejected(order.engine, order.id, order.symbol, reason, self.clock.now_ns())
+
+    def _not_replaced(self, tracked: Tracked, reason: str) -> CancelRefused:
+        """There was nothing to replace."""
+        order = tracked.request
+        self.orders.never(tracked)
+        return CancelRefused(order.engine, order.id, order.symbol, reason, self.clock.now_ns())
+
+    def _stays(self, tracked: Tracked, reason: str, *, unsent: bool) -> Rejected:
+        """The new order is refused. The old one rests on, or was taken out for it: who waits for its end must ask."""
+        order = tracked.request
+        if unsent:
+            self.orders.never(tracked)
+        self.tell(CancelRefused(order.engine, order.replaces, order.symbol, reason, self.clock.now_ns(), unsent))
+        return self._rejected(tracked, reason)
 
 
 def urgency_of(order: OrderRequest) -> Urgency:
