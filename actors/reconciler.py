@@ -267,6 +267,7 @@ class Reconciler:
 
     async def _look_until_clear(self, post: Post) -> None:
         """Look until nothing differs, then say so; or say what could not be cleared."""
+        names: list[str] = []
         other = ""  # doubt about an order holds back that order's symbol, not the whole engine
         for _ in range(LOOKS_MAX):
             try:

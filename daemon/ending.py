@@ -15,11 +15,12 @@ from daemon.graph import EngineParts
 from daemon.logs import Log
 from risk.intent import Trading
 from risk.ledger.postings import LedgerUnbalanced
+from risk.order import LiveOrder
 from supervisor.clock import NS_PER_S, Clock
 from supervisor.journal import Journal, JournalDamaged, JournalUnwritable
 from supervisor.program import Ending
 from supervisor.supervisor import House
-from venues.market import Cancelled, Rejected
+from venues.market import Cancelled, CancelRefused, Rejected
 from venues.venue import PROOF_NS, Venue, VenueMisspoke, VenueUnreachable
 
 ALL = ""
@@ -42,8 +43,8 @@ REAL_SWEEP_S_MAX = 25.0
 worth waiting for the proof behind that order's fence (20 s), because nobody else will close the doubt or cancel what it
 left."""
 
-AGAIN_S = 0.3
-"""Between tries where it did fail."""
+AGAIN_S, AGAIN_S_MAX = 0.3, 2.0
+"""Between tries where it did fail; twice as long each time: questions use up what a venue allows in a minute."""
 
 
 async def wind_down(house: House, board: Board, clock: Clock) -> None:
@@ -83,6 +84,8 @@ async def _last_words(engine: str, part: EngineParts, mind: LedgerMind, clock: C
     records: list[Struct] = []
     real = not part.venue.capabilities.simulated
     why = "no answer in time"
+    taken: set[str] = set()
+    pause_s = AGAIN_S
     try:
         async with asyncio.timeout(REAL_SWEEP_S_MAX if real else SWEEP_S_MAX):
             while True:
@@ -95,10 +98,39 @@ async def _last_words(engine: str, part: EngineParts, mind: LedgerMind, clock: C
                     why = f"{type(error).__name__} {error}"
                     if not real:
                         break
-                    await clock.sleep(AGAIN_S)
+                    await _take_back(part.venue, _alive(engine, mind), taken, mind, records, clock)
+                    await clock.sleep(pause_s)
+                    pause_s = min(2 * pause_s, AGAIN_S_MAX)
     except TimeoutError:
         why = f"TimeoutError, {why}"
     return records, [f"the venue could not be asked at the end: {why}"]
+
+
+def _alive(engine: str, mind: LedgerMind) -> list[LiveOrder]:
+    """Orders of an engine that the ledger still waits for."""
+    return [order for order in mind.orders.values() if order.request.engine == engine and not order.over]
+
+
+async def _take_back(
+    venue: Venue, alive: list[LiveOrder], taken: set[str], mind: LedgerMind, records: list[Struct], clock: Clock
+) -> None:
+    """Where a venue does not say what rests: cancel by name what the ledger waits for, once, and hear its end.
+
+    An order in doubt is asked about behind its fence: an adapter may have other proof than the book (`Venue.find`).
+    """
+    for order in alive:
+        request = order.request
+        proof = request.id in taken and clock.now_ns() > mind.fences_ns.get(request.id, 0) + PROOF_NS
+        if request.id in taken and not proof:
+            continue
+        try:
+            ask = venue.find if proof else venue.cancel
+            found = await ask(request.symbol, request.id)
+        except (VenueUnreachable, VenueMisspoke):
+            continue
+        taken.add(request.id)
+        if isinstance(found, Cancelled | CancelRefused | Rejected):
+            records += mind.hear(found)[0]
 
 
 async def _settle(engine: str, venue: Venue, mind: LedgerMind, records: list[Struct], clock: Clock) -> int:
@@ -106,7 +138,7 @@ async def _settle(engine: str, venue: Venue, mind: LedgerMind, records: list[Str
 
     Returns how many those were.
     """
-    doubtful = [order for order in mind.orders.values() if order.request.engine == engine and not order.over]
+    doubtful = _alive(engine, mind)
     for order in doubtful:
         request = order.request
         fence_ns, asked_ns = mind.fences_ns.get(request.id, 0), clock.now_ns()

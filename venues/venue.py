@@ -94,7 +94,8 @@ class Venue(Protocol):
         """Put `order` in the place of `order.replaces`; what that one has filled counts towards `order.lots`.
 
         CancelRefused: there was nothing to replace, and the new order never was. Rejected: the new order is refused;
-        the old one may be gone by then (Hyperliquid takes it out first), and `account()` says so if it is.
+        the old one may be gone by then (Hyperliquid takes it out first), and `account()` says so if it is. If it may
+        rest on, `account()` says CancelRefused of it: `unsent` where that is certain, else it must be asked about.
         """
         ...
 

@@ -81,7 +81,7 @@ class Wire:
         self.fates = deque()
         self.info_down = False
         self.asked = []  # types of what was asked and done
-        self.streams = None
+        self.streams = self.skew = None
         self._frames_ns = 0
 
     async def exchange(self, body):
@@ -133,6 +133,7 @@ class Wire:
     async def pump(self):
         while True:
             self.publish()
+            self.skew.hear(0, self.clock.now_ns())  # as books would: the clocks agree
             await self.clock.sleep(PUMP_S)
 
     def open_orders(self):
@@ -158,7 +159,7 @@ async def opened(clock, folder, known=()):
         "http://localhost", wanted, shared, clock, Key(MASTER, account_address(MASTER.address), folder)
     )
     await adapter.open()
-    wire.streams = adapter._feed.streams
+    wire.streams, wire.skew = adapter._feed.streams, adapter.skew
     for channel in CHANNELS:
         wire.venue.watch(wire.venue.topic({"type": channel, "user": MASTER.address}))
     return adapter, wire

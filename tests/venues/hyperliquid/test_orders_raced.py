@@ -10,12 +10,15 @@ from itertools import count
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from actors.account import Account
 from actors.executor import Executor, ExecutorMind
 from actors.ledger import Ledger, LedgerMind, written
-from actors.messages import OrderChanged, OrderFaulted, OrderPlanned, PositionChanged, RunStarted
+from actors.messages import OrderChanged, OrderFaulted, OrderPlanned, PositionChanged, RunStarted, Unanswered
 from actors.reconciler import Reconciler, ReconcilerMind, Told
+from daemon import ending
+from daemon.graph import EngineParts
 from risk.intent import Approved, Cancel, Evidence, Intent, Purpose, Reprice
 from risk.order import OVER, OrderState
 from supervisor.actor import MindBody
@@ -431,10 +434,10 @@ def test_an_exit_in_doubt_ends_by_a_cancel_where_no_question_is_answered(tmp_pat
         await one.clock.sleep(5)
         if fate == LOST_BEFORE:
             assert one.orders()["o2"].state is OrderState.UNKNOWN
-            await one.clock.sleep(17)
+            await one.clock.sleep(23)
             changed = one.orders()["o2"]
             assert changed.state is OrderState.CANCELLED and "never placed" in changed.reason
-            assert changed.at_ns - began_ns > 15 * NS_PER_S, "before the fence it is no proof"
+            assert changed.at_ns - began_ns > 20 * NS_PER_S, "before the fence, and a while behind it, it is no proof"
         assert one.orders()["o2"].state in OVER
         assert one.lots() == one.wire.lots()
         assert not one.adapter.orders.alive()
@@ -515,3 +518,28 @@ def order_of(one, order_id):
         time_in_force=ALO,
         expires_ns=one.clock.now_ns() + 15 * NS_PER_S,
     )
+
+
+def test_a_stop_takes_back_by_name_what_it_cannot_ask_about(tmp_path):
+    """/info was down at the stop: what rested went on resting, and doubt was left to the next start."""
+
+    async def script(one):
+        mind = LedgerMind()
+        mind.fold(run_of(one.adapter, one.clock.now_ns()))
+        doubtful = replace(order_of(one, "x2"), time_in_force=IOC)
+        for order in (order_of(one, "x1"), doubtful):
+            mind.hear(OrderPlanned("perps", order, True, one.clock.now_ns()))
+        mind.hear(await one.adapter.submit(order_of(one, "x1")))
+        one.wire.fates.append(LOST_BEFORE)
+        with pytest.raises(VenueUnreachable):
+            await one.adapter.submit(doubtful)
+        mind.hear(Unanswered("perps", "x2", doubtful.expires_ns, "lost", one.clock.now_ns()))
+        one.wire.info_down = True
+        part = EngineParts(profile=None, instruments={}, venue=one.adapter, streams={})
+        records, wrongs = await ending._last_words("perps", part, mind, one.clock)
+        assert not one.wire.open_orders()
+        assert [mind.orders[order_id].state for order_id in ("x1", "x2")] == [OrderState.CANCELLED] * 2
+        assert {record.order_id for record in records if type(record) is Cancelled} == {"x1", "x2"}
+        assert "could not be asked" in wrongs[0], "nobody compared, so nobody may say that all is well"
+
+    floor(tmp_path, script)
