@@ -19,7 +19,7 @@ from venues.hyperliquid.account_wire import FILLED, Fate, OrderUpdate
 from venues.hyperliquid.account_wire import Order as WireOrder
 from venues.hyperliquid.actions import cloid
 from venues.hyperliquid.asking import Asker
-from venues.hyperliquid.budget import RequestBudget
+from venues.hyperliquid.budget import RequestBudget, Urgency
 from venues.hyperliquid.cash import Purse
 from venues.hyperliquid.info import INTERVALS_MS, ClearinghouseState, Position
 from venues.hyperliquid.line import ACCOUNT, BOOKS, FAST_BOOKS, LineSpec
