@@ -23,7 +23,7 @@ from venues.emulator.alpaca.config import FEES, NO_FEES, PLANS, AccountConfig, E
 from venues.emulator.alpaca.doors import AlpacaDoors
 from venues.emulator.alpaca.exchange import AlpacaExchange
 from venues.emulator.alpaca.faults import DEFAULT
-from venues.emulator.faults import BadFaults, Fault, read
+from venues.emulator.faults import HYPERLIQUIDS, BadFaults, Fault, read
 from venues.emulator.schedule import Faults
 from venues.emulator.serve import Emulator
 
@@ -77,7 +77,7 @@ def asked_alpaca(
     if plan not in PLANS:
         raise BadInput("--plan", plan, f"one of {', '.join(PLANS)}")
     try:
-        rules, faults_seed = read(faults, DEFAULT)
+        rules, faults_seed = read(faults, DEFAULT, HYPERLIQUIDS)
     except BadFaults as error:
         raise BadInput("--faults", faults, str(error)) from error
     return AskedAlpaca(

@@ -66,6 +66,14 @@ def test_bad_input_is_one_line(typed, right):
     assert right in line
 
 
+@pytest.mark.parametrize(("venue", "kind"), [("alpaca", "idle_close"), ("hyperliquid", "conn_limit")])
+def test_faults_of_another_venue_are_refused(tmp_path, venue, kind):
+    path = tmp_path / "faults.toml"
+    path.write_text(f'[[fault]]\nkind = "{kind}"\nat_s = [5]\n')
+    result = CliRunner().invoke(app, ["emulate", venue, "--faults", str(path)], prog_name="obid")
+    assert result.exit_code == 2 and f"fault 1: kind '{kind}': another venue's" in result.stderr
+
+
 def test_what_is_shown_is_for_people_as_well():
     from daemon.emulate import Where
     from daemon.emulate_alpaca import asked_alpaca, shown

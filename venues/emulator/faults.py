@@ -95,6 +95,8 @@ KINDS = {
 }
 ALPACAS = frozenset({"gateway_504", "conn_limit", "replace_race", "binary_frames", "mixed_times", "unknown_status"})
 """Kinds that Hyperliquid does not have."""
+HYPERLIQUIDS = frozenset({"idle_close"})
+"""Kinds that Alpaca does not have."""
 ACTION_ONLY = {"inner_error"}
 """Kinds that only an action can suffer: a question has no verdict inside."""
 
@@ -228,8 +230,16 @@ def parse(text: str, where: str = "faults") -> tuple[tuple[Fault, ...], int | No
     return tuple(fault_of(rule, f"fault {number}") for number, rule in enumerate(rules, 1)), seed
 
 
-def read(name: str, default: str = DEFAULT) -> tuple[tuple[Fault, ...], int | None]:
-    """What `--faults` means: "none", "default" (the venue's own) or a TOML file. Raises BadFaults."""
+def read(name: str, default: str = DEFAULT, foreign: frozenset[str] = ALPACAS) -> tuple[tuple[Fault, ...], int | None]:
+    """What `--faults` means: "none", "default" (the venue's) or a TOML file without foreign kinds. Raises BadFaults."""
+    rules, seed = _read(name, default)
+    for number, rule in enumerate(rules, 1):
+        if rule.kind in foreign:
+            raise BadFaults(f"fault {number}: kind", rule.kind, "another venue's; this one has no such thing")
+    return rules, seed
+
+
+def _read(name: str, default: str) -> tuple[tuple[Fault, ...], int | None]:
     if name == "none":
         return (), None
     if name == "default":

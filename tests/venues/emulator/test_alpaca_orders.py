@@ -330,10 +330,13 @@ def test_orders_outside_the_session_wait_for_the_next_one():
     market = desk.order(CRM, qty="1")
     desk.leap("2026-01-20T14:29:59+00:00")
     assert desk.state(order)["status"] == "accepted"
+    desk.market.mids[CRM] = 188.5  # it opens lower than it closed
     desk.leap("2026-01-20T14:30:02+00:00")
-    assert (desk.state(order)["status"], desk.state(market)["status"]) == ("new", "filled")
+    assert (desk.state(order)["status"], desk.state(market)["status"]) == ("filled", "filled")
+    assert [desk.state(one)["filled_avg_price"] for one in (order, market)] == ["188.51", "188.52"]
+    order = desk.order(CRM, qty="10", price=180)
     desk.leap("2026-01-20T21:00:01+00:00")
-    assert desk.state(order)["status"] == "expired" and desk.events_of(order) == ["accepted", "new", "expired"]
+    assert desk.state(order)["status"] == "expired" and desk.events_of(order) == ["pending_new", "new", "expired"]
 
 
 def test_good_till_cancelled_outlives_the_day_and_coins_do_not_care():

@@ -266,6 +266,24 @@ def test_times_are_read_as_clients_write_them(desk):
     assert len(whole["bars"][BTC]) == 13
 
 
+def test_snapshots(desk):
+    desk.market.trades.append((CRM, 190.0, 5.0, Side.BUY))
+    desk.advance(1)
+    found = desk.get("/v2/stocks/snapshots", symbols=f"{CRM},{PLTR}")
+    assert found[CRM]["latestTrade"]["p"] == 190 and found[CRM]["minuteBar"]["v"] == 5
+    assert found[CRM]["dailyBar"]["t"] == "2026-01-05T05:00:00Z" > found[CRM]["prevDailyBar"]["t"]
+    assert found[PLTR]["latestTrade"] is None
+    coin = desk.get("/v1beta3/crypto/us/snapshots", symbols=BTC)["snapshots"][BTC]
+    assert coin["latestQuote"]["bp"] == 65_999 and coin["dailyBar"]["t"] == "2026-01-05T00:00:00Z"
+
+
+def test_who_knocks_too_often_is_not_let_in(desk):
+    assert [desk.doors.admits("1.1.1.1", desk.now_ns + turn) for turn in range(61)] == [True] * 60 + [False]
+    assert desk.doors.admits("2.2.2.2", desk.now_ns)
+    assert not desk.doors.admits("1.1.1.1", desk.now_ns + 59 * S)
+    assert desk.doors.admits("1.1.1.1", desk.now_ns + 61 * S)
+
+
 def test_the_latest_is_what_the_stream_said_last(desk):
     desk.market.trades.append((BTC, 66_000.5, 0.25, Side.SELL))
     desk.advance(1)

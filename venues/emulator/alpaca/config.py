@@ -64,6 +64,7 @@ class ExchangeConfig(Struct, frozen=True, kw_only=True):
     paper: bool = True  # the paper venue sends JSON in binary frames on its trading stream, the live one in text
     delay_ns: int = 20 * NS_PER_MS  # from the answer to a request until it reaches the market
     requests_per_minute: int = 200  # of trading, per account; 0: no limit
+    handshakes_per_minute: int = 60  # of all streams, per address; more are answered 429; a guess
     fees: Fees = FEES
     not_shortable: tuple[str, ...] | None = None  # None: one in twenty, drawn from the seed
     not_fractionable: tuple[str, ...] | None = None

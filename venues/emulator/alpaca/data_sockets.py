@@ -5,7 +5,7 @@ Frames are msgpack where the connection asked for it by its Content-Type, else J
 What is not documented, and a guess: after 402, 404, 406 and 409 the venue ends the connection.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -19,7 +19,7 @@ from venues.emulator.schedule import Scope
 
 CRYPTO_PATH, IEX_PATH, SIP_PATH = "/v1beta3/crypto/us", "/v2/iex", "/v2/sip"
 PATHS = (CRYPTO_PATH, IEX_PATH, SIP_PATH)
-AUTH_NS = 10 * NS_PER_S
+AUTH_NS, MINUTE_NS = 10 * NS_PER_S, 60 * NS_PER_S
 MSGPACK = "application/msgpack"
 ALL = "*"
 CRYPTO_CHANNELS = ("trades", "quotes", "orderbooks", "bars", "updatedBars", "dailyBars")
@@ -48,7 +48,14 @@ class Reception:
         self.highest: Counter[str] = Counter()
         self.refused: Counter[int] = Counter()
         self.listeners: Counter[str] = Counter()  # of topics in an encoding
+        self.handshakes: dict[str, deque[int]] = {}  # address -> when it came
         self.full_until_ns = 0  # a fault: nobody more is let in
+
+    def admits(self, ip: str, now_ns: int, most: int) -> bool:
+        """Whether an address that knocks is let in; knocking counts, too."""
+        came = self.handshakes.setdefault(ip, deque(maxlen=most + 1))
+        came.append(now_ns)
+        return len(came) <= most or came[0] <= now_ns - MINUTE_NS
 
 
 class DataConversation:

@@ -99,8 +99,8 @@ class AlpacaDoors:
     # --- sockets --------------------------------------------------------------------------------------------------
 
     def admits(self, ip: str, now_ns: int) -> bool:
-        """Limits count by key, not by address: everybody is let in to say who it is."""
-        return True
+        """Whether an address has not knocked too often; other limits count by key, which it has yet to tell."""
+        return self.reception.admits(ip, now_ns, self.exchange.config.handshakes_per_minute)
 
     def session(self, link: Link, around: Around, now_ns: int) -> Session:
         """A socket that was let in."""

@@ -89,6 +89,7 @@ class AlpacaExchange:
         self.now_ns = self.start_ns = market.start_ns
         self.race_ns = 0  # until then a replace loses to a fill
         self.scarce: tuple[float, int] = (1.0, 0)  # share of what books show that orders find, until when
+        self._fresh: set[str] = set()  # shares that have had a book in this session
         self._watched: dict[Topic, int] = {}
         self._ladders: dict[str, Ladder] = {}
         self._touches: dict[str, tuple[Any, Any]] = {}
@@ -130,19 +131,31 @@ class AlpacaExchange:
         self.later(start_ns // MINUTE_NS * MINUTE_NS + MINUTE_NS + BAR_DELAY_NS, self._at_minute)
 
     def _at_open(self, at_ns: int) -> None:
-        """Shares begin to trade: what waited goes to the market."""
+        """Shares begin to trade: what waits goes to the market with the first book, not on what the last one was."""
         self.later(self.hours.next_open_ns(at_ns), self._at_open)
-        for account in self.accounts.values():
+        self._fresh.clear()
+
+    def _open_names(self, events: Sequence[MarketEvent], at_ns: int) -> None:
+        """Shares that have their first book of a session: what waited for it goes to the market."""
+        books = {event.symbol for event in events if isinstance(event, Book)} - self._fresh
+        names = {name for name in books if not self.listing.assets[name].crypto}
+        self._fresh |= names
+        for account in self.accounts.values() if names else ():
             for order in list(account.open.values()):
-                if not order.asset.crypto and not order.routed and order.status == ACCEPTED:
-                    account.submit(order, at_ns)
+                if order.asset.symbol in names and not order.routed and self._is_due(account, order, at_ns):
+                    self._route(account, order, at_ns)
+
+    def _is_due(self, account: Account, order: Order, at_ns: int) -> bool:
+        """Whether an order has got here, and is none that waits for another to be taken out."""
+        old = account.orders.get(order.replaces or "")
+        return order.created_ns + self.config.delay_ns <= at_ns and (old is None or not old.open)
 
     def _at_close(self, at_ns: int) -> None:
         """Shares cease to trade: what was good for the day ends."""
         self.later(self.hours.next_close_ns(at_ns), self._at_close)
         for account in self.accounts.values():
             for order in list(account.open.values()):
-                if not order.asset.crypto and order.tif == DAY and order.routed:
+                if not order.asset.crypto and order.tif == DAY:
                     account.withdraw(order, EXPIRED, at_ns)
             account.last_equity_minor = self.funds(account).equity_minor
             account.traded = {}
@@ -154,6 +167,7 @@ class AlpacaExchange:
         met = self._thinned(events, at_ns)
         for account in self.accounts.values():
             account.hear(met, at_ns)
+        self._open_names(events, at_ns)
         self.flush()
         if not self._watched:
             return
@@ -301,7 +315,12 @@ class AlpacaExchange:
             return
         if not order.asset.crypto and not self.hours.is_open(at_ns):
             account.turn(order, ACCEPTED, at_ns)  # it closed in between
-        elif not self.listing.trades(order.asset.symbol):
+        elif order.asset.crypto or order.asset.symbol in self._fresh:
+            self._route(account, order, at_ns)
+
+    def _route(self, account: Account, order: Order, at_ns: int) -> None:
+        """Let an order into the market."""
+        if not self.listing.trades(order.asset.symbol):
             account.withdraw(order, REJECTED, at_ns)
         elif order.tif == FOK and not self._fills_at_once(order):
             account.turn(order, NEW, at_ns)

@@ -16,6 +16,7 @@ from venues.emulator.alpaca.times import moment
 from venues.market import Book, Level
 
 ROWS_DEFAULT, ROWS_MAX = 1_000, 10_000
+SNAPSHOT_DAYS = 10  # back to find the day before
 RECENT_NS = 15 * 60 * NS_PER_S
 """So old must consolidated data be without a plan that has it."""
 TIMEFRAME = re.compile(r"(\d{1,2})?(min|t|hour|h|day|d)", re.ASCII | re.IGNORECASE)
@@ -47,6 +48,10 @@ class MarketData:
         question = request.question
         if question == "bars":
             return self._bars(request)
+        if question == "snapshots":
+            self._check_feed(request, self._exchange.now_ns)
+            shots = {symbol: self._snapshot(symbol) for symbol in self._symbols(request)}
+            return {"snapshots": shots} if crypto else shots
         parts = question.split("/")
         kind = (parts[1] if parts[0] == "latest" else "") if crypto else (parts[0] if parts[-1] == "latest" else "")
         if len(parts) != 2 or kind not in latest:
@@ -76,6 +81,20 @@ class MarketData:
             raise _bad(f"invalid feed: {feed}")
         if feed == "sip" and end_ns > self._exchange.now_ns - RECENT_NS:
             raise Refused(403, errors.UNPROCESSABLE, errors.RECENT_SIP)
+
+    def _snapshot(self, symbol: str) -> dict[str, Any]:
+        """The latest of everything of a name."""
+        tape, now_ns = self._exchange.tape, self._exchange.now_ns
+        bars = tape.bars[symbol]
+        days = bars.days_between(bars.day_start(now_ns) - SNAPSHOT_DAYS * DAY_NS, now_ns)
+        parts = {
+            "latestTrade": tape.trades.get(symbol),
+            "latestQuote": tape.quote(symbol),
+            "minuteBar": _last(bars),
+            "dailyBar": days[-1].row() if days else None,
+            "prevDailyBar": days[-2].row() if len(days) > 1 else None,
+        }
+        return {name: None if message is None else _bare(message) for name, message in parts.items()}
 
     def _bars(self, request: Request) -> dict[str, Any]:
         """Bars of several names: by name, then by time, so many rows a page over all of them."""
