@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from config.macro import load_macro_calendar
 from config.profile import Profile, RiskLimits
+from config.sessions import load_sessions
 from daemon.calendars import companies_of
 from daemon.configured import Configured, configure
 from daemon.lock import LOCK_NAME
@@ -111,7 +112,8 @@ def risk_lines(risk: RiskLimits) -> list[str]:
     return [
         f"at most {risk.order_notional_usd_max} USD an order, {risk.symbol_cap_usd} a symbol, {risk.net_cap_usd} net",
         f"halt at {risk.daily_loss_usd} USD lost in a day or {risk.drawdown_max:.2%} below the peak",
-        f"{risk.orders_per_minute} orders a minute, {risk.orders_burst} at once; session {risk.session}",
+        f"{risk.orders_per_minute} orders a minute, {risk.orders_burst} at once",
+        f"session: {session_text(risk)}",
         f"entries accepted a day: {risk.entries_max or 'no cap'}",
         f"day trades in five sessions: {day_trades(risk)}",
         f"positions a sector: {risk.sector_cap_default}" + (f"; {caps}" if caps else ""),
@@ -123,3 +125,14 @@ def day_trades(risk: RiskLimits) -> str:
     if risk.day_trades_max is None:
         return "not counted"
     return f"{risk.day_trades_max}, and any number from {risk.day_trades_equity_usd_min} USD of equity on"
+
+
+def session_text(risk: RiskLimits) -> str:
+    """When an engine trades, and what it does before it may not."""
+    if risk.session == "always":
+        return "around the clock"
+    known = load_sessions(risk.session)
+    hours = f"{known.open:%H:%M} to {known.close:%H:%M} in {known.zone}, half days to {known.close_early:%H:%M}"
+    leaves = f"flat {risk.flatten_minutes} min before it" if risk.flatten_minutes else "positions are kept over it"
+    entries = f"no entry {risk.entries_stop_minutes} min before the close"
+    return f"{risk.session}, {hours}, by a calendar of {known.first} to {known.last}; {entries}, {leaves}"
