@@ -5,7 +5,7 @@ Frames come in bursts of one book per coin, as they do from the venue, and are d
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from itertools import count
 from typing import Any, ClassVar
 
@@ -13,20 +13,13 @@ from actors.bars import Bars
 from actors.feed import Feed, FeedMind, History, Stream
 from actors.gate import Gate
 from actors.messages import (
-    BookRefused,
     BreakerChanged,
-    Command,
-    EntryTaken,
     Imbalance,
     MacroWindow,
-    OrderChanged,
     PositionChanged,
     Reconciled,
     SectorCounts,
-    StreamEnded,
     StreamState,
-    TierChanged,
-    TradingState,
 )
 from actors.obi_pump import ObiPump
 from actors.signal import Signal
@@ -34,7 +27,7 @@ from benchmarks.frames import ENGINE, Frame
 from benchmarks.report import Wrong
 from benchmarks.scene import EPOCH_NS, MARKS_OFFSET_NS, Scene
 from risk.gate_state import new_state
-from risk.intent import Approved, Cancel, Refused, Reprice
+from risk.intent import Approved, Refused
 from supervisor.actor import MindBody, Post
 from supervisor.child import ChildSpec, Restart, SupervisorSpec
 from supervisor.clock import NS_PER_S, Clock
@@ -45,20 +38,6 @@ from supervisor.wall import run_wall
 from venues.hyperliquid.wire import decode
 from venues.market import Bar, MarketEvent
 
-OUTSIDE = (Tick, BookRefused, StreamState, StreamEnded, Command, TradingState, MacroWindow, Reconciled, OrderChanged)
-OUTSIDE_TOO = (
-    PositionChanged,
-    SectorCounts,
-    BreakerChanged,
-    TierChanged,
-    EntryTaken,
-    Cancel,
-    Reprice,
-    Refused,
-    Approved,
-    Bar,
-    Imbalance,
-)
 OPENING = (Reconciled, MacroWindow, SectorCounts, BreakerChanged, StreamState, PositionChanged)
 
 
@@ -81,7 +60,21 @@ class Outcome:
         self.verdicts[rule] = self.verdicts.get(rule, 0) + 1
 
 
-class BenchVenue:
+class SceneVenue:
+    """What every bench's venue answers; its market is each one's own."""
+
+    scene: Scene
+
+    async def history(self, symbol: str, interval_ns: int, bars: int) -> Sequence[Bar]:
+        """Warm windows."""
+        return self.scene.bars[symbol]
+
+    def deaf(self) -> Collection[str]:
+        """Nothing is missed here."""
+        return ()
+
+
+class BenchVenue(SceneVenue):
     """The market half of a venue: frames in bursts, each decoded when it arrives, and CPU time taken around them."""
 
     def __init__(self, scene: Scene, frames: Sequence[Frame], outcome: Outcome):
@@ -90,10 +83,6 @@ class BenchVenue:
         self.outcome = outcome
         self.house: House | None = None
         self.done: asyncio.Future[None] | None = None
-
-    async def history(self, symbol: str, interval_ns: int, bars: int) -> Sequence[Bar]:
-        """Warm windows."""
-        return self.scene.bars[symbol]
 
     async def market(self) -> AsyncIterator[Sequence[MarketEvent]]:
         """Everything, as fast as the graph takes it."""
@@ -191,7 +180,7 @@ def graph(scene: Scene, frames: Sequence[Frame], *, check: bool = False) -> Outc
 
     async def main(clock: Clock) -> None:
         root = SupervisorSpec(name="bench", children=tuple(children(scene, feed, outcome, check=check)))
-        house = House(root, clock, outside=(*OUTSIDE, *OUTSIDE_TOO))
+        house = House(root, clock, outside=spoken(root))
         venue.house, venue.done = house, clock.loop.create_future()
         tree = asyncio.create_task(Supervisor(root, house).run())
         await asyncio.wait([venue.done, tree], return_when=asyncio.FIRST_COMPLETED)
@@ -204,6 +193,12 @@ def graph(scene: Scene, frames: Sequence[Frame], *, check: bool = False) -> Outc
 
     run_wall(main, EPOCH_NS)
     return outcome
+
+
+def spoken(root: SupervisorSpec) -> tuple[type, ...]:
+    """Everything that anybody hears or says: in a whole graph the other side of it is there."""
+    specs = [child for child in root.children if isinstance(child, ChildSpec)]
+    return tuple({one.message for spec in specs for one in spec.hears} | {one for spec in specs for one in spec.says})
 
 
 def check_nothing_lost(health: Sequence[Any]) -> None:

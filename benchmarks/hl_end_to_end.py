@@ -26,7 +26,7 @@ from hyperliquid.websocket_manager import WebsocketManager  # type: ignore[impor
 from actors.feed import Feed, FeedMind, History, Stream
 from actors.obi_pump import EPSILON
 from benchmarks.frames import ENGINE, coins, frames, templates
-from benchmarks.graph_path import OUTSIDE, OUTSIDE_TOO, Outcome, check_nothing_lost, children, graph, quiet
+from benchmarks.graph_path import Outcome, SceneVenue, check_nothing_lost, children, graph, quiet, spoken
 from benchmarks.priority import hurried
 from benchmarks.report import NotMeasured, Wrong, table
 from benchmarks.scene import EPOCH_NS, MARKS_OFFSET_NS, Scene, new_scene
@@ -40,7 +40,7 @@ from venues.hyperliquid.line import LineSpec
 from venues.hyperliquid.streams import Streams
 from venues.hyperliquid.subscriptions import books
 from venues.hyperliquid.wire import decode
-from venues.market import Bar, Book, MarketEvent
+from venues.market import Book, MarketEvent
 
 ROUNDS = 300
 GAP_MS = 10
@@ -72,7 +72,7 @@ class Figures:
         self.cpu_s, self.wall_s = time.process_time() - self._cpu_s, time.perf_counter() - self._wall_s
 
 
-class StreamVenue:
+class StreamVenue(SceneVenue):
     """The market half of a venue: the streams an adapter listens on."""
 
     def __init__(self, scene: Scene, port: int, wanted: int, figures: Figures):
@@ -82,10 +82,6 @@ class StreamVenue:
         self.figures = figures
         self.house: House | None = None
         self.done: asyncio.Future[None] | None = None
-
-    async def history(self, symbol: str, interval_ns: int, bars: int) -> Sequence[Bar]:
-        """Warm windows."""
-        return self.scene.bars[symbol]
 
     async def market(self) -> AsyncIterator[Sequence[MarketEvent]]:
         """What the sender sends; the ticks are of the frames' time, which runs faster than the clock."""
@@ -97,7 +93,10 @@ class StreamVenue:
         line = LineSpec(name="books", subscriptions=books(names), decode=in_its_own_time)
         streams = Streams(f"http://127.0.0.1:{self.port}", [line], self.house.clock, known=names)
         figures, second = self.figures, 0
-        async for batch in streams.batches():
+        async for told in streams.batches():
+            batch = [one for one in told if type(one) is Book]  # a Gap comes first: what may have been missed before
+            if not batch:
+                continue
             if not figures.frames:
                 figures.start()
             figures.frames += len(batch)
@@ -131,7 +130,7 @@ def ours(scene: Scene, port: int, wanted: int, *, check: bool = False) -> tuple[
 
     async def main(clock: Clock) -> None:
         root = SupervisorSpec(name="bench", children=tuple(children(scene, feed, outcome, check=check)))
-        house = House(root, clock, outside=(*OUTSIDE, *OUTSIDE_TOO))
+        house = House(root, clock, outside=spoken(root))
         venue.house, venue.done = house, clock.loop.create_future()
         tree = asyncio.create_task(Supervisor(root, house).run())
         await asyncio.wait([venue.done, tree], return_when=asyncio.FIRST_COMPLETED, timeout=HEARD_S_MAX)

@@ -22,7 +22,7 @@ from actors.messages import Imbalance
 from actors.signal import Signal
 from benchmarks.framed import connect
 from benchmarks.frames import ENGINE, STAMP, START_MS
-from benchmarks.graph_path import OUTSIDE, OUTSIDE_TOO, Outcome, check_nothing_lost, children
+from benchmarks.graph_path import Outcome, SceneVenue, check_nothing_lost, children, spoken
 from benchmarks.priority import hurried
 from benchmarks.report import NS_PER_US, NotMeasured, Wrong, stolen_s, table
 from benchmarks.scene import EPOCH_NS, Scene, new_scene
@@ -32,7 +32,7 @@ from supervisor.clock import NS_PER_MS, NS_PER_S, Clock
 from supervisor.supervisor import House, Supervisor
 from supervisor.wall import run_wall
 from venues.hyperliquid.wire import decode
-from venues.market import Bar, MarketEvent
+from venues.market import MarketEvent
 
 RATES = {"1k": (1_000, 10.0), "10k": (10_000, float(os.environ.get("BENCH_SECONDS", "60")))}
 """Frames per second, and for how many seconds; BENCH_SECONDS shortens the long one for a quick look."""
@@ -60,7 +60,7 @@ class Times:
         self.decided = array("q", bytes(8 * frames))
 
 
-class PacedVenue:
+class PacedVenue(SceneVenue):
     """The market half of a venue: one socket."""
 
     def __init__(self, scene: Scene, port: int, times: Times, done: "asyncio.Future[None]"):
@@ -68,10 +68,6 @@ class PacedVenue:
         self.port = port
         self.times = times
         self.done = done
-
-    async def history(self, symbol: str, interval_ns: int, bars: int) -> Sequence[Bar]:
-        """Warm windows."""
-        return self.scene.bars[symbol]
 
     async def market(self) -> AsyncIterator[Sequence[MarketEvent]]:
         """What the sender sends, until it hangs up."""
@@ -114,7 +110,7 @@ def receive(port: int, frames: int) -> Times:
         root = SupervisorSpec(
             name="bench", children=tuple(children(scene, feed, outcome, check=False, signal=TimedSignal))
         )
-        house = House(root, clock, outside=(*OUTSIDE, *OUTSIDE_TOO))
+        house = House(root, clock, outside=spoken(root))
         tree = asyncio.create_task(Supervisor(root, house).run())
         await asyncio.wait([done, tree], return_when=asyncio.FIRST_COMPLETED)
         if tree.done():
