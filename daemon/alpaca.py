@@ -85,7 +85,8 @@ def shared_of(clock: Clock, settings: Settings, seed: int) -> Shared:
     if clock not in _shared:
         live = settings.mode == "live"
         url, login = trading_url(settings, live=live), login_of(settings, live=live)
-        _shared[clock] = Shared(Rest(url, login, clock), TradingStream(url, login, clock, seed))
+        field = f"alpaca_{'live' if live else 'paper'}_key_id"
+        _shared[clock] = Shared(Rest(url, login, clock), TradingStream(url, login, clock, seed), key_field=field)
     return _shared[clock]
 
 

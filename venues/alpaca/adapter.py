@@ -24,7 +24,16 @@ from venues.alpaca.rest import Rest
 from venues.alpaca.rules import CLASSES, SHARE
 from venues.alpaca.trading import ORDERS_PATH, Desk
 from venues.alpaca.trading_stream import TradingStream
-from venues.alpaca.trading_wire import CRYPTO, Account, Asset, Day, Order, Position, plain_symbol
+from venues.alpaca.trading_wire import (
+    CRYPTO,
+    Account,
+    Asset,
+    Day,
+    MarketClock,
+    Order,
+    Position,
+    plain_symbol,
+)
 from venues.backoff import MINUTE_NS
 from venues.market import (
     MINOR_PER_USD,
@@ -45,6 +54,11 @@ from venues.market import (
 )
 from venues.refusals import plain
 from venues.venue import Capabilities, VenueMisspoke
+
+ACCOUNT_PATH = "/v2/account"
+UNAUTHORIZED, FORBIDDEN = 401, 403
+SKEW_NS = 2 * NS_PER_S
+"""A clock that is off by more is worth a word; a bar is judged when it is a second old."""
 
 ACCOUNT_NS = 60 * NS_PER_S
 """Between looks at what the account may do."""
@@ -94,6 +108,7 @@ class Shared(Struct):
 
     rest: Rest
     stream: TradingStream
+    key_field: str = "alpaca_paper_key_id"  # the setting that its key stands in
     close_data: Callable[[], Awaitable[None]] | None = None  # the market data that they share, too
     traders: list["Alpaca"] = field(default_factory=list)  # who sends orders
     users: int = 0
@@ -153,7 +168,8 @@ class Alpaca:
 
     async def open(self) -> Sequence[Instrument]:
         """Ask what is listed, what the account may do and when the market opens. Raises ConfigError."""
-        account = self.account_row = await self.shared.rest.must(Account, "/v2/account")
+        account = self.account_row = await self._log_in()
+        await self._compare_clocks()
         assets = await self._assets()
         instruments = self._listed(assets, account)
         self.instruments = {one.symbol: one for one in instruments}
@@ -165,6 +181,26 @@ class Alpaca:
         self._market = self.feed_of(self.traded)
         await self._market.open()  # what it does not cover, it tells
         return instruments
+
+    async def _log_in(self) -> Account:
+        """Ask for the account. Raises ConfigError where the venue does not know the key."""
+        found = await self.shared.rest.ask(Account, ACCOUNT_PATH)
+        if isinstance(found, Account):
+            return found
+        if found.status in (UNAUTHORIZED, FORBIDDEN):
+            right = f"the venue refuses it ({found.text}); a key of paper is none of live, and the other way round"
+            raise ConfigError(self.shared.key_field, right)
+        raise VenueMisspoke(f"{ACCOUNT_PATH}: HTTP {found.status}: {found.text}")
+
+    async def _compare_clocks(self) -> None:
+        """Tell of a clock that is off: bars, staleness and sessions are by ours."""
+        before_ns = self.clock.now_ns()
+        there = await self.shared.rest.ask(MarketClock, "/v2/clock")
+        after_ns = self.clock.now_ns()
+        if isinstance(there, MarketClock):
+            off_ns = there.at_ns - (before_ns + after_ns) // 2
+            if abs(off_ns) > (after_ns - before_ns) // 2 + SKEW_NS:
+                self.say(f"the venue's clock is {off_ns / NS_PER_S:+.1f} s from ours: set this machine's clock")
 
     async def _assets(self) -> dict[str, Asset]:
         """What the venue lists of the classes that are wanted, by name without slash."""
@@ -335,7 +371,7 @@ class Alpaca:
     async def positions(self) -> Sequence[VenuePosition]:
         """Every position of what is traded here that is not flat."""
         if self.clock.now_ns() - self._account_ns > ACCOUNT_NS:
-            account = await self.shared.rest.must(Account, "/v2/account")
+            account = await self.shared.rest.must(Account, ACCOUNT_PATH)
             self._judge(account)
             self._know_cash(account)
         held = []

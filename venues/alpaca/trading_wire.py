@@ -238,6 +238,14 @@ class MarketClock(Struct, frozen=True, kw_only=True):
     timestamp: str
     is_open: bool = False
 
+    @property
+    def at_ns(self) -> int:
+        """Its time. Raises ValueError, which reading it does first."""
+        return nanoseconds(self.timestamp)
+
+    def __post_init__(self) -> None:
+        assert self.at_ns >= 0, "its time can be read"
+
 
 class Refusal(Struct, frozen=True, kw_only=True):
     """The body of an error."""

@@ -36,6 +36,8 @@ class FakeAlpaca:
         self.authorized = "authorized"
         self.binary = True
         self.position_qty = "1"
+        self.clock = ""  # of the venue
+        self.unknown_key = False
         self.mute = False  # the stream tells nothing
         self.refusals: list[tuple[int, Any]] = []  # of the next acts
         self.lose: list[str] = []  # of the next acts: "before" it is done, or "after"
@@ -148,6 +150,10 @@ class FakeAlpaca:
 
     def question(self, request: web.Request) -> web.Response:
         path, query = request.path, request.query
+        if path == "/v2/clock":
+            return web.json_response({"timestamp": self.clock, "is_open": True}) if self.clock else missing()
+        if path == "/v2/account" and self.unknown_key:
+            return web.json_response({"message": "forbidden."}, status=403)
         if path == "/v2/account":
             return web.json_response(self.account)
         if path == "/v2/assets":

@@ -581,6 +581,20 @@ async def test_names_that_are_not_listed_are_told(venue):
             pass
 
 
+async def test_a_key_that_the_venue_does_not_know_is_a_mistake_of_settings(venue):
+    venue.unknown_key = True
+    with pytest.raises(ConfigError, match="alpaca_paper_key_id: the venue refuses it"):
+        async with adapted(venue):
+            pass
+
+
+@pytest.mark.parametrize(("clock", "said"), [("2026-03-02T15:00:30.5Z", 1), ("2026-03-02T10:00:00.2-05:00", 0)])
+async def test_a_clock_that_is_off_is_told(venue, clock, said):
+    venue.clock = clock
+    async with adapted(venue) as one:
+        assert sum("set this machine's clock" in text for text in one.said) == said
+
+
 async def test_no_secret_is_said(venue):
     venue.authorized = "unauthorized"
     async with adapted(venue, pulled=False) as one:
