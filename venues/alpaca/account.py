@@ -17,6 +17,7 @@ from supervisor.beside import Beside
 from supervisor.clock import NS_PER_S, Clock
 from venues.alpaca.orders import Orders, Tracked, Translator
 from venues.alpaca.rest import Refused, Rest
+from venues.alpaca.rules import whole_lots
 from venues.alpaca.trading_stream import TradingStream
 from venues.alpaca.trading_wire import (
     Activity,
@@ -228,7 +229,7 @@ class AccountFeed:
             return
         order, at_ns = tracked.request, row.at_ns or self.clock.now_ns()
         tracked.taken = True
-        tracked.filled_there = max(tracked.filled_there, instrument.lots(row.filled_qty))
+        tracked.filled_there = max(tracked.filled_there, whole_lots(instrument, row.filled_qty))
         if row.qty is not None and order.replaces:
             tracked.venue_lots = instrument.lots(row.qty)
         match fate or row.fate:

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from msgspec import Struct, field
 
-from venues.alpaca.rules import SPOT
+from venues.alpaca.rules import SPOT, whole_lots
 from venues.alpaca.trading_wire import Execution, Order, plain_symbol, side_of
 from venues.market import Fill, Instrument, OpenOrder, OrderRequest, Side, TimeInForce
 from venues.refusals import plain
@@ -212,8 +212,8 @@ class Translator:
         instrument = self.instrument(told.symbol)
         if instrument is None:
             return None
-        lots = instrument.lots(told.qty)
-        if not lots:
+        lots = lots_of(told, instrument)
+        if lots <= 0:
             return None
         new = self.orders.count(told, lots)
         tracked = self.orders.of_row(told.row_id)
@@ -245,6 +245,13 @@ class Translator:
         worth = instrument.notional_minor(fill.ticks, lots)
         name = f"{fill.id}:fee"
         return Fill(self.engine, name, "", fill.symbol, Side.SELL, lots, fill.ticks, worth, fill.maker, fill.at_ns)
+
+
+def lots_of(told: Execution, instrument: Instrument) -> int:
+    """An execution in lots. What is less than one counts with what completes it, so that parts add up to the whole."""
+    if told.cum_qty is None:
+        return instrument.lots(told.qty)
+    return whole_lots(instrument, told.cum_qty) - whole_lots(instrument, told.cum_qty - told.qty)
 
 
 def in_coins(instrument: Instrument, told: Execution) -> bool:

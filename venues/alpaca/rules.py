@@ -38,6 +38,12 @@ CRYPTO_STEP = Decimal("0.000000001")
 ID_CHARS_MAX = 128
 """Of a client_order_id (docs, "Orders at Alpaca")."""
 
+TWIN_ROOM = Decimal("1.05")
+"""An order that uses up an id is worth so much of the least: prices are rounded."""
+
+NEAREST = Decimal("0.8")
+"""It is no nearer to a buy's price than this."""
+
 SHUT_CODES = {40310100: "pattern day trading"}
 """Refusals that come again with the next order, whatever it is: code -> what they are called."""
 
@@ -162,18 +168,22 @@ def twin_body(order: OrderRequest, instrument: Instrument, lots: int, time_in_fo
     """An order of the same id that nobody fills: half the price, or twice (docs/decisions/0011).
 
     Same symbol and side, and no more lots than the order it stands for, so that a fill of it, which a market that has
-    halved in a second could make, is a fill of that order at a better price than it asked. None: no such order is
-    possible, the venue would take it for too small.
+    halved in a second could make, is a fill of that order at a better price than it asked. A small order's twin is
+    nearer (a buy) or farther (a sale), so that it is worth what the venue takes. None: there is no such price.
     """
-    buys = order.side is Side.BUY
-    ticks = max(1, order.ticks // 2) if buys else order.ticks * 2
-    price = limit_price(instrument, order.side, ticks)
-    least = instrument.notional_min_usd
-    if price <= 0:
+    buys, price = order.side is Side.BUY, instrument.price(order.ticks)
+    size, least = instrument.size(lots), instrument.notional_min_usd * TWIN_ROOM
+    if lots <= 0 or price <= 0:
         return None
-    wanted = int((least * 2 / price / instrument.lot).to_integral_value(ROUND_CEILING))
-    size = instrument.size(min(lots, max(1, wanted)))
-    if size * price < least:
+    far = max(price / 2, least / size) if buys else max(price * 2, least / size)
+    if buys and far > price * NEAREST:
+        return None
+    limit = limit_price(instrument, order.side, int((far / instrument.tick).to_integral_value(ROUND_CEILING)))
+    if limit <= 0:
+        return None
+    enough = int((least / limit / instrument.lot).to_integral_value(ROUND_CEILING))
+    size = instrument.size(min(lots, max(1, enough)))
+    if size * limit < instrument.notional_min_usd:
         return None
     return {
         "symbol": order.symbol,
@@ -181,7 +191,7 @@ def twin_body(order: OrderRequest, instrument: Instrument, lots: int, time_in_fo
         "side": order.side.value,
         "type": "limit",
         "time_in_force": time_in_force,
-        "limit_price": plain(price),
+        "limit_price": plain(limit),
         "client_order_id": order.id,
     }
 

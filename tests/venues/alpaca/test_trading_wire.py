@@ -17,6 +17,7 @@ from tests.venues.alpaca.sdk import Order as SdkOrder
 from venues.alpaca import rules
 from venues.alpaca import trading_wire as wire
 from venues.alpaca.market_wire import nanoseconds
+from venues.alpaca.orders import lots_of
 from venues.alpaca.rules import NotSendable
 from venues.alpaca.trading_wire import Account, Activity, Asset, Fate, Order, Position, Said, Update
 from venues.market import OrderRequest, Side, TimeInForce
@@ -245,7 +246,7 @@ def test_the_sdk_reads_every_order_as_we_mean_it(symbol, side, how, notional, ti
 @given(
     symbol=st.sampled_from(["BTC/USD", "SHIB/USD", "COST"]),
     side=st.sampled_from(Side),
-    notional=st.integers(12, 5_000),
+    notional=st.integers(1, 5_000),
     ticks=st.integers(10, 10**9),
 )
 @settings(max_examples=200, deadline=None)
@@ -256,13 +257,26 @@ def test_a_twin_is_of_the_order_and_far_from_it(symbol, side, notional, ticks):
     order = order_of(symbol, side, lots, ticks, TimeInForce.GTC)
     body = rules.twin_body(order, traded, lots, "ioc")
     if body is None:
+        assert side is Side.BUY, "a sale can always be farther away"
+        assert traded.size(lots) * price < traded.notional_min_usd * 2
         return
     assert (body["symbol"], body["side"], body["client_order_id"]) == (symbol, side.value, order.id)
     assert 0 < Decimal(body["qty"]) <= traded.size(lots)
     limit = Decimal(body["limit_price"])
-    assert limit <= price / 2 if side is Side.BUY else limit >= price * 2
+    nearest = price * rules.NEAREST + traded.tick
+    assert limit <= nearest if side is Side.BUY else limit >= price * 2
     assert Decimal(body["qty"]) * limit >= traded.notional_min_usd
     assert LimitOrderRequest(**body).limit_price == float(body["limit_price"])
+
+
+def test_parts_of_a_lot_add_up():
+    traded = instrument("COST")
+    parts = [Decimal(part) for part in ("0.0007", "0.5", "0.4993", "1.25", "0.75")]
+    done, lots = Decimal(0), 0
+    for part in parts:
+        done += part
+        lots += lots_of(wire.Execution("r", "COST", Side.BUY, part, Decimal(9), done, "", 0), traded)
+    assert (done, lots) == (3, 3)
 
 
 def test_parts_of_a_share_are_for_the_day():
