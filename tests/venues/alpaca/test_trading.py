@@ -8,8 +8,9 @@ import pytest
 from config.errors import ConfigError
 from tests.venues.alpaca.adapted import adapted
 from tests.venues.alpaca.fake_alpaca import fake_alpaca, until
-from venues.alpaca.orders import Restored
-from venues.market import Accepted, Cancelled, CancelRefused, Fill, OpenOrder, Rejected
+from venues.alpaca.orders import Orders, Restored
+from venues.alpaca.trading_wire import Execution, Order
+from venues.market import Accepted, Cancelled, CancelRefused, Fill, OpenOrder, OrderRequest, Rejected, Side
 from venues.market import TimeInForce as Tif
 from venues.venue import VenueMisspoke, VenueUnreachable
 
@@ -170,6 +171,41 @@ async def test_a_fill_that_races_a_replace_makes_the_new_order_end(venue):
         await until(lambda: one.of(Cancelled, moved.id))
         assert one.of(Cancelled, moved.id)[0].lots_filled == 1000
         assert any("too many" in text for text in one.said)
+
+
+async def test_a_fill_told_before_the_answer_to_a_replace_is_counted_for_both(venue):
+    async with adapted(venue) as one:
+        order = one.order(BTC, "buy", "0.3", "50000", tif=Tif.ALO)
+        await one.adapter.submit(order)
+        act = venue.act
+
+        async def slow(method, path, body):
+            if method == "PATCH":
+                await venue.fill(venue.of(order.id), "0.1", "50000")
+                await until(lambda: one.of(Fill))
+            return await act(method, path, body)
+
+        venue.act = slow
+        moved = one.order(BTC, "buy", "0.3", "50010", tif=Tif.ALO, replaces=order.id)
+        assert isinstance(await one.adapter.replace(moved), Accepted)
+        await until(lambda: venue.of(moved.id)["status"] == "canceled")
+        assert any("1000 lots too many" in text for text in one.said)
+
+
+def test_a_part_of_an_order_is_counted_once_whatever_it_is_called():
+    request = OrderRequest(
+        id="a", intent_id="i", engine="crypto", symbol=BTC, side=Side.BUY, lots=9, ticks=1, time_in_force=Tif.GTC
+    )
+    orders = Orders()
+    tracked = orders.add(request)
+    orders.bind(Order(id="r", client_order_id="a", symbol=BTC))
+    told = [("one", 5, 5), ("two", 3, 3), ("one", 5, 5), ("three", 4, 9)]  # name, how much, of the order with it
+    counted = [
+        orders.count(Execution("r", BTC, Side.BUY, Decimal(qty), Decimal(1), Decimal(cum), name, 0), qty)
+        for name, qty, cum in told
+    ]
+    assert counted == [True, False, False, True]
+    assert tracked.own_lots == tracked.lots_filled == 9
 
 
 async def test_a_replace_that_the_market_was_faster_than(venue):
