@@ -273,7 +273,8 @@ class Reconciler:
             try:
                 names = await self._look(post)
             except (VenueUnreachable, VenueMisspoke, TimeoutError) as error:
-                self._say_verdict(post, f"{type(error).__name__}: {error}")
+                late = f"no answer within {ANSWER_S_MAX:g} s, the wait for room within the venue's limits counted"
+                self._say_verdict(post, f"{type(error).__name__}: {str(error) or late}")
                 return
             other = next((name for name in names if not name.endswith(DOUBT)), "")
             if not other and not self.mind.young(names, post.clock.now_ns()):

@@ -15,7 +15,7 @@ from actors.messages import (
     Restated,
     Unanswered,
 )
-from actors.reconciler import GRACE_S, LOOK_S, LOOKS_MAX, MUTE_NS, Reconciler, ReconcilerMind, Told
+from actors.reconciler import ANSWER_S_MAX, GRACE_S, LOOK_S, LOOKS_MAX, MUTE_NS, Reconciler, ReconcilerMind, Told
 from risk.intent import Cancel
 from risk.order import OrderState
 from supervisor.child import ChildSpec
@@ -333,6 +333,20 @@ class SlowVenue(ScriptedVenue):
     async def find(self, symbol, order_id):
         await asyncio.sleep(SEARCH_S)
         return await super().find(symbol, order_id)
+
+
+class DumbVenue(ScriptedVenue):
+    """Takes longer than a look has."""
+
+    async def positions(self):
+        await asyncio.sleep(ANSWER_S_MAX + 1)
+        return await super().positions()
+
+
+def test_a_look_that_takes_too_long_says_what_was_waited_for():
+    ((ok, reason),) = verdicts(reconcile(DumbVenue(), after(2 * LOOK_S)))
+    assert not ok
+    assert reason.startswith("TimeoutError: no answer within 10 s")
 
 
 SEARCH_S = 8.0

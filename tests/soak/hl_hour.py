@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -99,12 +100,8 @@ def figures_of(data: Path, truth: Any, statistics: Any) -> tuple[dict[str, Any],
         for symbol, position in books.positions.get("perps", {}).items()
         if position.lots
     }
-    there = {coin: type(next(iter(held.values()), None) or 0)(size) for coin, size in truth["positions"].items()}
-    wrongs = (
-        []
-        if {k: str(v) for k, v in held.items()} == {k: str(v) for k, v in there.items()}
-        else [f"{held} here, {there} there"]
-    )
+    there = {coin: Decimal(size) for coin, size in truth["positions"].items()}
+    wrongs = [] if held == there else [f"{held} here, {there} there"]  # as numbers: 0.250 is 0.25
     alive = [order.request.id for order in mind.orders.values() if not order.over]
     wrongs += [f"orders alive in the ledger: {alive}"] if alive else []
     wrongs += [f"orders rest at the venue: {truth['open_orders']}"] if truth["open_orders"] else []

@@ -39,8 +39,9 @@ from venues.venue import VenueMisspoke
 IN_FLIGHT_MAX = 8
 """Subscriptions asked for at a time: the 28 of an engine take four round trips, one bad name doubts seven others."""
 
-STEADY_S = 60.0
-"""A connection that lasted so long was a good one: the next try after its end is soon."""
+STEADY_S = 20.0
+"""A connection that lasted so long was a good one: the next try after its end is soon. Three a minute are few enough; a
+venue that ended each after half a minute was left alone for half a minute each time, with a longer bound."""
 
 STRIKES_MAX = 2
 """Times that a venue which answers lets a socket die of a name, or refuses it, before it is given up: the first may

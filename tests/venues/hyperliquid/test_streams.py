@@ -11,7 +11,7 @@ from websockets.frames import Frame, Opcode
 
 from supervisor.clock import NS_PER_S, Clock
 from tests.venues.hyperliquid.fake_venue import FakeVenue, book, fake_venue, trades, until
-from venues.hyperliquid.line import Line, LineLimits, LineSpec
+from venues.hyperliquid.line import STEADY_S, Line, LineLimits, LineSpec
 from venues.hyperliquid.reconnect import Backoff, Limits
 from venues.hyperliquid.socket import SocketLimits, Why
 from venues.hyperliquid.streams import Streams
@@ -140,6 +140,27 @@ async def test_a_gap_that_is_not_told_yet_is_known(venue, monkeypatch):
         await one.until(lambda: len(one.of(Gap)) == 3)
         assert seen == [(2, True, 0), (1, True, 0), (0, True, 0)]
         assert not one.streams.gap_untold()
+
+
+async def test_the_end_of_a_connection_that_lasted_is_no_failure_more(venue, monkeypatch):
+    """An account whose sockets end every half minute must not be deaf for half a minute each time."""
+    monkeypatch.setattr("venues.hyperliquid.line.STEADY_S", 0.1)
+    async with listening(venue, line(books(["BTC"]))) as one:
+        await one.held(1)
+        backoff = one.streams.lines[0].backoff
+        backoff.failures = 5
+        await asyncio.sleep(0.12)
+        venue.sockets[-1].transport.abort()
+        await one.until(lambda: len(venue.sockets) == 2)
+        assert backoff.failures == 1
+        await one.held(1)
+        venue.sockets[-1].transport.abort()
+        await one.until(lambda: len(venue.sockets) == 3)
+        assert backoff.failures == 2
+
+
+def test_a_connection_of_half_a_minute_lasted():
+    assert STEADY_S < 30
 
 
 async def test_a_few_are_asked_for_at_a_time(venue):
