@@ -12,6 +12,7 @@ from daemon.http.documented import answers
 from daemon.http.door import OPEN, Door
 from daemon.http.problems import ProblemBody, add_handlers
 from daemon.http.routes_generate import generate_router
+from daemon.http.routes_stream import stream_router
 from daemon.http.service import API_VERSION, Service
 from venues.aleatoric.model import GENERATOR_VERSION
 
@@ -37,6 +38,7 @@ def app_of(service: Service) -> ASGIApp:
     )
     add_handlers(app)
     app.include_router(generate_router(service))
+    app.include_router(stream_router(service))
     _add_plain(app, service)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return Door(app, service.ring, service.limits, service.clock, service.metrics)

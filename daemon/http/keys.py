@@ -122,6 +122,11 @@ class KeyRing:
                 found = key
         return found
 
+    def revoked(self, key_id: str, now_ns: int) -> bool:
+        """Whether a key opens nothing any more."""
+        self._refresh(now_ns)
+        return not any(key.id == key_id and not key.revoked_ns for _, key in self._keys)
+
     def used(self, key: Key, now_ns: int) -> None:
         """Note that a key was used."""
         if now_ns - self._used_ns.get(key.id, -USED_EACH_NS) >= USED_EACH_NS:

@@ -32,7 +32,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     jobs_max: Count = 16
     streams_per_key_max: Count = 256
     streams_max: Count = 512
-    events_resumed_max: Count = 2_000_000  # that a stream makes again to go on behind the last one heard
+    events_resumed_max: Count = 1_000_000  # that a stream makes again to go on behind the last one heard
     events_normalized_max: Count = 20_000  # rows of one request
     artifacts_bytes_max: int = 10 * GB
     artifacts_age_s_max: float = DAY_S

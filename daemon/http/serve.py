@@ -1,5 +1,6 @@
 """`obid serve` at work: the service on a port until a signal comes."""
 
+import asyncio
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -9,11 +10,13 @@ from pathlib import Path
 import typer
 import uvicorn
 from msgspec import Struct
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from daemon.errors import BadInput, Failed
 from daemon.http.app import app_of
 from daemon.http.limits import Limits
 from daemon.http.service import Service
+from daemon.http.streams import Hub
 from supervisor.clock import Clock
 from supervisor.wall import on_signals, run_wall
 
@@ -32,6 +35,23 @@ class Asked(Struct, frozen=True, kw_only=True):
     data_dir: Path
     workers: int = 0  # 0: as many as there are processors
     limits: Limits = Limits()
+
+
+def protocol_of(hub: Hub) -> type[H11Protocol]:
+    """HTTP/1.1 as uvicorn speaks it, where a connection can be cut: an answer that nobody reads can't be closed."""
+
+    class Protocol(H11Protocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            if self.client is not None:
+                hub.transports[self.client] = transport
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            if self.client is not None:
+                hub.transports.pop(self.client, None)
+
+    return Protocol
 
 
 class _Server(uvicorn.Server):
@@ -66,6 +86,7 @@ async def live(
     config = uvicorn.Config(
         app_of(service),
         log_config=None,
+        http=protocol_of(service.hub),
         access_log=False,
         lifespan="off",
         server_header=False,
