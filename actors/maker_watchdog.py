@@ -94,7 +94,7 @@ class Chain:
     def __init__(self, since_ns: int):
         self.since_ns = since_ns  # when the first of them rested
         self.seen_ns = since_ns
-        self.moved_ns = 0
+        self.moved_ns = since_ns  # the first move too leaves the order the time that lies between moves
         self.moves = 0
         self.asked_ns = 0
         self.alive: dict[str, OrderChanged] = {}

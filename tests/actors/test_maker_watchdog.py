@@ -145,13 +145,15 @@ def test_equal_to_the_touch_is_not_behind_and_a_worse_touch_neither():
 
 def test_a_move_too_small_or_too_soon_is_not_made():
     mind = watchdog(ORDER, AT_TOUCH, reprice_bps_min=10.0, reprice_gap_s=2.0)
-    assert mind.hear(mark(100_099.0, 100_101.0)) == ()
+    assert mind.hear(mark(100_100.0, 100_101.0)) == (), "it rests since this moment"
+    mind.hear(mark(100_099.0, 100_101.0))
+    assert mind.hear(Tick(T0 + 2 * S)) == ()
     (move,) = mind.hear(mark(100_100.0, 100_101.0))
-    mind.hear(replace(ORDER, state=OrderState.CANCELLED, reason="replaced"))
-    mind.hear(replace(ORDER, order_id="o2", ticks=move.ticks))
-    mind.hear(Tick(T0 + S))
+    mind.hear(replace(ORDER, state=OrderState.CANCELLED, reason="replaced", at_ns=T0 + 2 * S))
+    mind.hear(replace(ORDER, order_id="o2", ticks=move.ticks, at_ns=T0 + 2 * S))
+    mind.hear(Tick(T0 + 3 * S))
     assert mind.hear(mark(100_300.0, 100_301.0)) == ()
-    assert len(mind.hear(Tick(T0 + 2 * S))) == 1
+    assert len(mind.hear(Tick(T0 + 4 * S))) == 1
 
 
 def test_a_stale_or_unknown_touch_moves_nothing_but_time_still_runs_out():
