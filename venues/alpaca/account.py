@@ -30,7 +30,7 @@ from venues.alpaca.trading_wire import (
     fate_of,
     plain_symbol,
 )
-from venues.market import Accepted, AccountEvent, Cancelled, Fill, Rejected, TimeInForce
+from venues.market import Accepted, AccountEvent, Cancelled, CancelRefused, Fill, Rejected, TimeInForce
 from venues.venue import VenueMisspoke, VenueUnreachable
 
 OVERLAP_NS = 60 * NS_PER_S
@@ -138,6 +138,11 @@ class AccountFeed:
         await self._beside.stop()
         if self in self.stream.hearers:
             self.stream.hearers.remove(self)
+
+    def put(self, event: AccountEvent) -> None:
+        """Tell something that came of an answer and not of the stream."""
+        self.events.append(event)
+        self._beside.wake()
 
     # --- hearing ------------------------------------------------------------------------------------------------------
 
@@ -262,6 +267,10 @@ class AccountFeed:
         new = tracked if tracked.request.replaces and not tracked.successor else self.orders.get(tracked.successor)
         if new is not None and not new.over and not new.own_lots:
             self.refused(new, REPLACE_REJECTED, update.at_ns)
+            old = self.orders.get(new.request.replaces)
+            if old is not None and not old.over:  # it was to go and may be there: it must be asked about
+                order, old.successor = old.request, ""
+                self.put(CancelRefused(order.engine, order.id, order.symbol, REPLACE_REJECTED, update.at_ns))
 
     def _end(self, tracked: Tracked, row: Order) -> None:
         """Tell the end of an order, with what its fills add up to; of one that is filled they have told it."""

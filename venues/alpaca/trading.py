@@ -161,12 +161,12 @@ class Desk:
             why = "unknown here" if old is None else "over" if old.over else "filled"
             return self._not_replaced(tracked, old, f"{NOT_SENT}: it is {why}")
         if reason := self._held_back(order):
-            old.successor = ""
-            return self._rejected(tracked, f"{NOT_SENT}: {reason}")
+            return self._stays(tracked, old, f"{NOT_SENT}: {reason}", unsent=True)
         if self._moves_price_alone(old, tracked):
             return await self._patch(old, tracked)
         _, over = await self._cancel(old)
         if not over:
+            self._must_be_asked(old, "its cancel for a replace has no end yet")
             raise VenueUnreachable(f"order {order.id} was not sent: the end of {order.replaces} is not told yet")
         tracked.sent_lots = order.lots - tracked.lots_filled
         if tracked.sent_lots <= 0:
@@ -185,16 +185,29 @@ class Desk:
             opposite = self.touch(order.symbol, order.side.opposite)
             body = rules.replace_body(order, self.instruments[order.symbol], opposite)
         except (NotSendable, KeyError) as error:
-            old.successor = ""
-            return self._rejected(tracked, f"{NOT_SENT}: {error}")
+            return self._stays(tracked, old, f"{NOT_SENT}: {error}", unsent=True)
         tracked.patched = True
         answer = await self._act(tracked, "PATCH", ORDER_PATH.format(old.row_id), body)
         if isinstance(answer, Order):
             return self._taken(tracked, answer)
         if isinstance(answer, Refused) and (answer.missing or any(word in answer.message for word in GONE)):
             return self._not_replaced(tracked, old, answer.text)
+        if isinstance(answer, Refused):
+            return self._stays(tracked, old, answer.text, unsent=False)
+        return self._stays(tracked, old, answer, unsent=True)
+
+    def _stays(self, tracked: Tracked, old: Tracked, why: str, *, unsent: bool) -> Rejected:
+        """The new order is refused and the old one rests on: who waits for its end would leave it there."""
         old.successor = ""
-        return self._rejected(tracked, answer.text if isinstance(answer, Refused) else answer)
+        self._must_be_asked(old, why, unsent=unsent)
+        return self._rejected(tracked, why)
+
+    def _must_be_asked(self, old: Tracked, why: str, *, unsent: bool = False) -> None:
+        """An order that was to go is there, or may be; `unsent`: it surely is, nobody asked the venue for its end."""
+        order = old.request
+        if not old.over:
+            at_ns = self.clock.now_ns()
+            self.feed.put(CancelRefused(order.engine, order.id, order.symbol, why, at_ns, unsent))
 
     def _not_replaced(self, tracked: Tracked, old: Tracked | None, why: str) -> CancelRefused:
         if old is not None:

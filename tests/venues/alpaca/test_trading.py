@@ -224,6 +224,39 @@ async def test_a_replace_that_the_market_was_faster_than(venue):
         assert len(one.of(Rejected)) == 1
 
 
+async def test_an_order_whose_replace_is_refused_is_not_left_waiting_for_its_end(venue):
+    """Between a replace and its refusal the ledger takes the old order for one that goes: nobody would cancel it."""
+    async with adapted(venue) as one:
+        order = one.order(BTC, "buy", "0.3", "50000", tif=Tif.ALO)
+        await one.adapter.submit(order)
+        venue.refusals = [(422, {"code": 42210000, "message": "order is not in a state that can be replaced"})]
+        moved = one.order(BTC, "buy", "0.3", "50010", tif=Tif.ALO, replaces=order.id)
+        assert isinstance(await one.adapter.replace(moved), Rejected)
+        await until(lambda: one.of(CancelRefused, order.id))
+        assert not one.of(CancelRefused, order.id)[0].unsent  # the venue was asked: what it did is looked up
+        await one.quote(BTC, 50000, 50005)
+        takes = one.order(BTC, "buy", "0.3", "50010", tif=Tif.ALO, replaces=order.id)
+        assert isinstance(await one.adapter.replace(takes), Rejected)
+        await until(lambda: len(one.of(CancelRefused, order.id)) == 2)
+        assert one.of(CancelRefused, order.id)[1].unsent  # nobody asked: it rests as before
+        again = one.order(BTC, "buy", "0.3", "50001", tif=Tif.ALO, replaces=order.id)
+        assert isinstance(await one.adapter.replace(again), Accepted)
+
+
+async def test_an_order_whose_replace_lost_at_the_market_is_asked_about(venue):
+    venue.swaps = False
+    async with adapted(venue) as one:
+        order = one.order(BTC, "buy", "0.3", "50000", tif=Tif.ALO)
+        await one.adapter.submit(order)
+        moved = one.order(BTC, "buy", "0.3", "50010", tif=Tif.ALO, replaces=order.id)
+        assert isinstance(await one.adapter.replace(moved), Accepted)
+        old = venue.of(order.id)
+        old |= {"status": "new", "replaced_by": None}
+        await venue.tell("order_replace_rejected", old)
+        await until(lambda: one.of(Rejected, moved.id))
+        await until(lambda: one.of(CancelRefused, order.id))
+
+
 async def test_a_replace_of_what_is_filled_is_refused(venue):
     async with adapted(venue) as one:
         order = one.order(BTC, "buy", "0.3", "50000", tif=Tif.ALO)
