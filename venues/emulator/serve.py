@@ -348,6 +348,8 @@ class Server:
                     break
                 if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                     emulator.heard(line, message.data)
+        except ConnectionResetError:
+            pass  # it went while its ping was answered: as good as any other way to go
         except Exception:
             emulator.counted["crashes"] += 1  # aiohttp logs it; the client sees its socket end
             raise

@@ -184,17 +184,15 @@ class AlpacaExchange:
             return events
         thin: list[MarketEvent] = []
         for event in events:
+            step = float(BILLIONTH) if self.listing.assets[event.symbol].crypto else 1.0  # no part of a share trades
             if isinstance(event, Book):
-                step = (
-                    float(BILLIONTH) if self.listing.assets[event.symbol].crypto else 1.0
-                )  # nobody offers a part of a share
                 bids, asks = (
-                    tuple(structs.replace(one, size=max(one.size * share // step * step, step)) for one in side)
+                    tuple(structs.replace(one, size=_part(one.size, share, step)) for one in side)
                     for side in (event.bids, event.asks)
                 )
                 thin.append(structs.replace(event, bids=bids, asks=asks))
             else:
-                thin.append(structs.replace(event, size=event.size * share))
+                thin.append(structs.replace(event, size=_part(event.size, share, step)))
         return thin
 
     def _publish(self, at_ns: int, topic: Topic, message: Message) -> None:
@@ -445,3 +443,8 @@ def _intent(held: int, side: Side) -> str:
     if side is Side.BUY:
         return "buy_to_close" if held < 0 else "buy_to_open"
     return "sell_to_close" if held > 0 else "sell_to_open"
+
+
+def _part(size: float, share: float, step: float) -> float:
+    """A share of a size in whole steps, one at least."""
+    return max(size * share // step * step, step)
