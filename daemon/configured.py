@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 from urllib.parse import unquote, urlsplit
 
+from config.errors import ConfigError
 from config.load import daemon_tables, load_profile, split_symbols
 from config.profile import EngineName, Profile
 from config.settings import SECRETS, Settings, load_settings
@@ -35,6 +36,7 @@ def configure(options: RunOptions) -> Configured:
     settings = load_settings(
         {"mode": options.mode.value, "data_dir": options.data_dir}, tables=daemon_tables(files), engines=engines
     )
+    refuse_short(settings)
     written_down(settings)  # refused now, before anything is opened
     split = split_symbols(engines, options.symbols)
     live = options.mode.value == "live"
@@ -43,6 +45,15 @@ def configure(options: RunOptions) -> Configured:
         for engine in engines
     }
     return Configured(settings, {name: one for whole in profiles.values() for name, one in _sides(whole, options)})
+
+
+def refuse_short(settings: Settings) -> None:
+    """A secret that the log could not tell from ordinary text is none. Raises ConfigError, without it."""
+    for name in SECRETS:
+        value = getattr(settings, name)
+        if value is not None and len(value.get_secret_value()) < SECRET_LENGTH_MIN:
+            right = f"is shorter than {SECRET_LENGTH_MIN} characters: too short to be a key, or to be kept out of the log"
+            raise ConfigError(name, right)
 
 
 def _sides(profile: Profile, options: RunOptions) -> Iterable[tuple[EngineName, Profile]]:

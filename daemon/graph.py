@@ -32,6 +32,7 @@ from actors.reconciler import Reconciler, ReconcilerMind, Told
 from actors.recorder import Recorder, Sink
 from actors.sector_guard import SectorGuard
 from actors.signal import Signal
+from config.errors import ConfigError
 from config.macro import MacroCalendar as MacroTable
 from config.profile import Profile
 from risk.day_trades import DayTraded
@@ -252,7 +253,7 @@ def child(
         start_s=start_s,
         restarts_max=RESTARTS_MAX,
         within_s=WITHIN_S,
-        fatal=(JournalUnwritable, JournalDamaged, LedgerUnbalanced),
+        fatal=(JournalUnwritable, JournalDamaged, LedgerUnbalanced, ConfigError),  # a wrong key stays wrong
     )
 
 
