@@ -17,13 +17,13 @@ from msgspec.structs import replace
 from supervisor.clock import NS_PER_S, Clock
 from venues.alpaca.bars import CRYPTO, STOCKS, BarsRest, Buffer, Fullness, Wanted
 from venues.alpaca.data_stream import Spec, StreamLimits
-from venues.alpaca.endpoint import Endpoint
+from venues.alpaca.endpoint import Endpoint, Resumed
 from venues.alpaca.login import Login
 from venues.alpaca.plan import BARS, ORDERBOOKS, QUOTES, TRADES, Coverage, Key, Plan, coverage
 from venues.backoff import MINUTE_NS
 from venues.market import Bar, Book, MarketEvent, Trade
 from venues.rest import Rest, rest_url
-from venues.venue import VenueMisspoke
+from venues.venue import VenueMisspoke, VenueUnreachable
 
 STREAM_URL, REST_URL = "wss://stream.data.alpaca.markets", "https://data.alpaca.markets"
 CRYPTO_STREAM, STOCKS_STREAM = "/v1beta3/crypto/us", "/v2/"
@@ -33,6 +33,9 @@ QUIET_S = {CRYPTO_STREAM: 60.0, STOCKS_STREAM: 90.0}
 
 HISTORY_NS = 90 * NS_PER_S
 """Past bars so young are given again: who starts again goes on where the last one was."""
+
+MISSED_MAX = 60
+"""Minutes that are asked for after a reconnect: what waits for bars has long gone on without older ones."""
 
 Tell = Callable[[str], None]
 
@@ -238,14 +241,39 @@ class GivenBars:
         if covered.uncovered:
             self.data.tell(f"alpaca bars: {covered}")
         keys = [(BARS, theirs) for theirs in self.ours]
+        last: dict[str, int] = {}  # theirs -> end of the last bar that was given
         self.data.users.add(self)
         try:
             async for batch in self.data.endpoint(CRYPTO_STREAM).listen(keys):
-                bars = [event for event in batch if isinstance(event, Bar) and event.interval_ns == MINUTE_NS]
-                if bars:
-                    yield [_named(bar, our) for bar in bars for our in self.ours[bar.symbol]]
+                bars: list[Bar] = []
+                for event in batch:
+                    if isinstance(event, Resumed):
+                        bars += await self._missed(event, last)
+                    elif isinstance(event, Bar) and event.interval_ns == MINUTE_NS:
+                        bars.append(event)
+                new = [bar for bar in bars if bar.start_ns >= last.get(bar.symbol, 0)]
+                last |= {bar.symbol: bar.end_ns for bar in new}
+                if new:
+                    yield [_named(bar, our) for bar in new for our in self.ours[bar.symbol]]
         finally:
             await self.data.release(self)
+
+    async def _missed(self, resumed: Resumed, last: Mapping[str, int]) -> list[Bar]:
+        """Bars that closed while the stream was not heard, asked for once: a minute that nobody gives is silent."""
+        lacking = {
+            symbol: (resumed.at_ns - last[symbol]) // MINUTE_NS
+            for _, symbol in resumed.keys
+            if symbol in last and resumed.at_ns - last[symbol] >= MINUTE_NS
+        }
+        if not lacking:
+            return []
+        wanted = Wanted(path=CRYPTO, interval_ns=MINUTE_NS, bars=min(max(lacking.values()), MISSED_MAX))
+        try:
+            found = await self.data.bars.buffers(tuple(lacking), wanted)
+        except (VenueUnreachable, VenueMisspoke) as error:
+            self.data.tell(f"alpaca bars: what was missed of {', '.join(lacking)} is not told: {error}")
+            return []
+        return [bar for symbol, buffer in found.items() for bar in buffer.bars if bar.start_ns >= last[symbol]]
 
 
 def _named(bar: Bar, symbol: str) -> Bar:

@@ -9,6 +9,8 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
+from msgspec import Struct
+
 from supervisor.beside import Beside
 from supervisor.clock import NS_PER_S, Clock
 from venues.alpaca.book import Books, Doubt
@@ -26,7 +28,15 @@ FIRST_BOOK_NS = 10 * NS_PER_S
 AGAIN_NS_MIN, AGAIN_NS_MAX = 1 * NS_PER_S, 60 * NS_PER_S
 """Between two requests for the same whole book; twice as long each time, until a book is trusted again."""
 
-Event = Book | Trade | Bar
+
+class Resumed(Struct, frozen=True):
+    """Bars are heard again, for the first time or after a while in which some may have been missed."""
+
+    keys: tuple[Key, ...]
+    at_ns: int
+
+
+Event = Book | Trade | Bar | Resumed
 
 
 class Listener:
@@ -54,7 +64,7 @@ class Listener:
     def _thin(self) -> None:
         """The newest book of each symbol and all bars, in their order."""
         newest = {event.symbol: event for event in self.waiting if type(event) is Book}
-        kept = [e for e in self.waiting if type(e) is Bar or (type(e) is Book and newest[e.symbol] is e)]
+        kept = [e for e in self.waiting if type(e) in (Bar, Resumed) or (type(e) is Book and newest[e.symbol] is e)]
         kept = kept[-BACKLOG_MAX // 2 :]
         self.passed_over += len(self.waiting) - len(kept)
         self.waiting = deque(kept)
@@ -228,10 +238,14 @@ class Endpoint(Ear):
                 self._doubt(symbol, Doubt.DAMAGED)
 
     def held(self, keys: Iterable[Key]) -> None:
-        """Whole books follow."""
-        for channel, symbol in keys:
+        """Whole books follow; of bars, what came meanwhile does not."""
+        told = tuple(keys)
+        for channel, symbol in told:
             if channel == ORDERBOOKS and symbol not in self.shown:
                 self.books.doubtful.setdefault(symbol, Doubt.NEW)
+        for listener in self.listeners:
+            if bars := tuple(key for key in told if key[0] == BARS and key in listener.keys):
+                listener.put(Resumed(bars, self.clock.now_ns()))
 
     def lost(self) -> None:
         """Nothing is known any more."""

@@ -103,7 +103,7 @@ async def test_one_connection_serves_all_who_listen(market):
         async with hearing(data.crypto(["BTC/USD"], trades=False).market()) as (late,):
             await until(late.books)  # what is known, without asking for it again
         await books.stop()
-        await market.push(bar)
+        await market.push(bar, bar | {"t": "2026-03-12T10:39:00Z"})  # each once
         await until(lambda: len(given.events) == 4)
         assert len(market.sockets) == 1
     await until(lambda: not market.open_now)

@@ -74,6 +74,23 @@ async def test_coins_and_shares_and_bars_come_over_two_connections(venue):
         assert all(one.bids and one.asks and one.bids[0].price < one.asks[0].price for one in good)
 
 
+async def test_bars_that_closed_while_nobody_was_connected_are_asked_for_once():
+    with running_alpaca(symbols=("BTC/USD",), speed=SPEED, start=START) as venue:  # on one time with the client
+        async with data_of(venue) as data, hearing(data.crypto_bars({"BTC": "BTC/USD"}).bars()) as (bars,):
+            await until(lambda: bars.events, 20)
+            stream = data.endpoint("/v1beta3/crypto/us").stream
+            venue.fault(kind="conn_limit", for_s=70)
+            venue.fault(kind="close", channels=["bars"])
+            await until(lambda: not stream.live, 10)
+            missed_ns = data.clock.now_ns()
+            await until(lambda: stream.live, 20)
+            assert data.clock.now_ns() - missed_ns > MINUTE_NS
+            count = len(bars.events)
+            await until(lambda: len(bars.events) >= count + 3, 20)
+            times = [one.start_ns for one in bars.events]
+            assert times == list(range(times[0], times[0] + len(times) * MINUTE_NS, MINUTE_NS))
+
+
 async def test_a_connection_that_is_taken_is_waited_for(venue, monkeypatch):
     monkeypatch.setattr(data_stream, "CROWDED_FIRST_S", 2.0)  # tenths on the wall
     async with data_of(venue) as first, data_of(venue) as second, hearing(first.crypto(COINS).market()) as (one,):
