@@ -52,7 +52,9 @@ def refuse_short(settings: Settings) -> None:
     for name in SECRETS:
         value = getattr(settings, name)
         if value is not None and len(value.get_secret_value()) < SECRET_LENGTH_MIN:
-            right = f"is shorter than {SECRET_LENGTH_MIN} characters: too short to be a key, or to be kept out of the log"
+            right = (
+                f"has fewer than {SECRET_LENGTH_MIN} characters: no key, and nothing that can be kept out of the log"
+            )
             raise ConfigError(name, right)
 
 

@@ -1,7 +1,7 @@
 """An hour of the unchanged daemon against an emulated venue: what every venue's proof has in common.
 
-Two processes, `obid emulate VENUE` and `obid run`, on one time: the emulator's. A venue says in its own module how it is
-started, what a daemon is told, and what its limits are.
+Two processes, `obid emulate VENUE` and `obid run`, on one time: the emulator's. A venue says in its own module how
+it is started, what a daemon is told, and what its limits are.
 """
 
 import argparse
@@ -33,7 +33,7 @@ options = RunOptions(mode=Mode(mode), engines=tuple(engines.split(",")), data_di
                      plain=True, for_ns=round(float(minutes) * 60e9), speed=float(speed))
 sys.exit(run.run(options))
 """
-"""`obid run --for ...`, on the emulator's time: begun elsewhere than ours, or at a speed that the command line refuses."""
+"""`obid run --for ...`, on the emulator's time: begun elsewhere than ours, or at a speed that the command refuses."""
 
 
 class Ended(NamedTuple):
