@@ -25,7 +25,10 @@ URLS = {"live": "https://api.alpaca.markets", "paper": "https://paper-api.alpaca
 DATA_URL, STREAM_URL = "https://data.alpaca.markets", "https://stream.data.alpaca.markets"
 """The venue's public addresses (docs, "Authentication", "Streaming Market Data")."""
 
-UNSURE = (OrderState.PLANNED, OrderState.SENT, OrderState.UNKNOWN, OrderState.REJECTED)
+UNSURE = (
+    *(OrderState.PLANNED, OrderState.SENT, OrderState.CANCELLING),  # a cancel may be sent before there is a verdict
+    *(OrderState.UNKNOWN, OrderState.REJECTED),
+)
 """States of an order of which nobody knows that the venue ever had it."""
 
 

@@ -30,6 +30,7 @@ from venues.alpaca.trading_wire import (
     fate_of,
     plain_symbol,
 )
+from venues.backoff import DOUBLINGS_MAX
 from venues.market import Accepted, AccountEvent, Cancelled, CancelRefused, Fill, Rejected, TimeInForce
 from venues.venue import VenueMisspoke, VenueUnreachable
 
@@ -156,6 +157,10 @@ class AccountFeed:
             self._translate(told, self._kept(told, update.position_qty))
         if tracked is not None:
             fate = fate_of({"fill": "filled"}.get(update.event, update.event))
+            if (
+                fate is Fate.REPLACED
+            ):  # told with the old order, as documented; should it be the new one, that one lives
+                fate = update.order.fate
             if update.event == REPLACE_REJECTED:
                 self._not_replaced(tracked, update)
             self.hear_row(update.order, fate if fate is not Fate.OPEN else update.order.fate)
@@ -321,7 +326,7 @@ class AccountFeed:
                     self.tell(f"what was missed is still missing: {type(error).__name__}: {error}")
                 self._beside.wake()
                 if self.gap_ns is not None or self.owed or self.excess:
-                    await self.clock.sleep(min(MEND_S * 2**failures, MEND_S_MAX))
+                    await self.clock.sleep(min(MEND_S * 2.0 ** min(failures, DOUBLINGS_MAX), MEND_S_MAX))
 
     async def mend(self) -> None:
         """Ask once. Raises VenueUnreachable and VenueMisspoke; what is still missing stays noted."""

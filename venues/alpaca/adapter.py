@@ -53,7 +53,7 @@ from venues.market import (
     VenuePosition,
 )
 from venues.refusals import plain
-from venues.venue import Capabilities, VenueMisspoke
+from venues.venue import Capabilities, VenueMisspoke, VenueUnreachable
 
 ACCOUNT_PATH = "/v2/account"
 UNAUTHORIZED, FORBIDDEN = 401, 403
@@ -153,6 +153,8 @@ class Alpaca:
         self.cash_minor: int | None = None  # this engine's part of the account's money, as last told
         self.cash_ns = 0  # when that was
         self.calendar: VenueCalendar | None = None
+        self._calendar_day = ""  # in New York, on which it was asked for
+        self._days_told: set[str] = set()  # on which it is not ours
         self._account_ns = 0
         self._said = ""  # why the account is shut, as told last
         self._fractions: set[str] = set()
@@ -173,11 +175,12 @@ class Alpaca:
         assets = await self._assets()
         instruments = self._listed(assets, account)
         self.instruments = {one.symbol: one for one in instruments}
-        self.traded = tuple(one for one in self.instruments if assets[plain_symbol(one)].tradable)
         if any(one.asset_class == SHARE for one in instruments):
             await self._compare_calendars()
-        if self.trades:
-            await self._open_account(account, assets)
+        held = {*self.wanted.held, *(await self._open_account(account, assets) if self.trades else ())}
+        wanted = [one for one in self.instruments if one in held or assets[plain_symbol(one)].tradable]
+        # what a plan has no room for are the last ones, and what is held without a price is never left
+        self.traded = tuple(sorted(wanted, key=lambda one: one not in held))
         self._market = self.feed_of(self.traded)
         await self._market.open()  # what it does not cover, it tells
         return instruments
@@ -239,11 +242,14 @@ class Alpaca:
         first, last = calendar.span(self.clock.now_ns(), ours.zone)
         query = {"start": first.isoformat(), "end": last.isoformat()}
         rows = await self.shared.rest.must(tuple[Day, ...], calendar.PATH, query)
-        self.calendar = VenueCalendar(rows, ours.zone)
+        self.calendar, self._calendar_day = VenueCalendar(rows, ours.zone), first.isoformat()
         for text in self.calendar.differences(ours, first, last):
-            self.say(text)
+            if text not in self._days_told:
+                self._days_told.add(text)
+                self.say(text)
 
-    async def _open_account(self, account: Account, assets: dict[str, Asset]) -> None:
+    async def _open_account(self, account: Account, assets: dict[str, Asset]) -> set[str]:
+        """Make what trades; gives the names that the account holds already."""
         wanted, shared = self.wanted, self.shared
         translator = Translator(wanted.engine, self.instruments, Orders(wanted.known), wanted.fee_bps)
         feed = self._feed = AccountFeed(shared.stream, shared.rest, translator, wanted.known_ns, self.say)
@@ -258,6 +264,7 @@ class Alpaca:
         self.cash_minor, self.cash_ns = self._cash(account, rows), self.clock.now_ns()
         if account.pattern_day_trader:
             self.say("the account is flagged as a pattern day trader")
+        return {one.symbol for row in rows if (one := self._instrument(row.symbol)) is not None}
 
     def _cash(self, account: Account, rows: Sequence[Position]) -> int:
         """This engine's part of the money: an equal share of the cash, and what its positions cost.
@@ -374,6 +381,7 @@ class Alpaca:
             account = await self.shared.rest.must(Account, ACCOUNT_PATH)
             self._judge(account)
             self._know_cash(account)
+            await self._renew_calendar()
         held = []
         rows = await self.shared.rest.must(tuple[Position, ...], "/v2/positions")
         told = {plain_symbol(row.symbol): row.signed for row in rows}
@@ -391,6 +399,15 @@ class Alpaca:
             if lots:
                 held.append(VenuePosition(instrument.symbol, lots, float(row.avg_entry_price / instrument.tick)))
         return held
+
+    async def _renew_calendar(self) -> None:
+        """Ask for the sessions once a day: what was asked ends, and a day of mourning is announced a week before."""
+        if self.calendar is None or rules.day_of(self.clock.now_ns()) == self._calendar_day:
+            return
+        try:
+            await self._compare_calendars()
+        except (VenueUnreachable, VenueMisspoke) as error:
+            self.say(f"the calendar of yesterday stays: {error}")
 
     def _judge(self, account: Account) -> None:
         """What the account may do now; a change is told, and so is shut."""

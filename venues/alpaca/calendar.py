@@ -14,7 +14,7 @@ from venues.alpaca.trading_wire import Day
 from venues.venue import VenueMisspoke
 
 AHEAD = timedelta(days=90)
-"""How far the venue's calendar is asked for: a run that lasts longer asks again with its restart."""
+"""How far the venue's calendar is asked for: asked for again each day."""
 
 SATURDAY = 5
 PATH = "/v2/calendar"

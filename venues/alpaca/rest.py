@@ -41,7 +41,9 @@ LIMITS = RestLimits(answer_bytes_max=32 * 1024 * 1024)
 """The list of all assets is some 10 MB."""
 
 MULTIPLE, TOO_MANY, SERVER_FAULT = 300, 429, 500
-NOT_FOUND = 404
+NOT_FOUND, TIMED_OUT = 404, 408
+"""408 is a proxy that waited for one of the two sides: no word of the venue's."""
+
 DUPLICATE = "client_order_id must be unique"
 """With 422; of an order that is over, too (alpaca-py#260)."""
 
@@ -163,7 +165,7 @@ class Rest:
         if status == TOO_MANY:
             after = answer.headers.get("retry-after", "")
             raise TooSoon(path, float(after) if after.isdigit() else 0.0)
-        if status >= SERVER_FAULT:
+        if status >= SERVER_FAULT or status == TIMED_OUT:
             text = f"HTTP {status}: {read_refusal(answer.body).message}"
             raise NotAnswered(path, text, sent=True, status=status)
         if not 200 <= status < MULTIPLE and not 400 <= status < SERVER_FAULT:  # a redirect, mostly

@@ -322,8 +322,11 @@ class Desk:
         order = tracked.request
         if order.replaces:
             old = await self._old_row(order.replaces)
-            if old is None:
+            before = self.orders.get(order.replaces)
+            if old is None and not (before is not None and before.over):
                 return None
+            if old is None:  # what never was cannot be replaced
+                return await self._use_up(tracked, instrument)
             if old.replaced_by:  # it lives under an id that the venue gave it
                 found = await self.rest.ask(Order, ORDER_PATH.format(old.replaced_by))
                 return self._adopted(tracked, found) if isinstance(found, Order) else None

@@ -8,9 +8,9 @@ means is decided by `Fate`, and what is unknown is alive, because an order taken
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from msgspec import DecodeError, Raw, Struct, field, json
+from msgspec import DecodeError, Raw, Struct, ValidationError, convert, field, json
 
 from venues.alpaca.market_wire import nanoseconds
 from venues.market import Side
@@ -61,7 +61,7 @@ class Order(Struct, frozen=True, kw_only=True):
 
     id: str  # the venue's
     client_order_id: str
-    symbol: str
+    symbol: str = ""  # an order of several legs has none
     side: str = ""
     qty: Decimal | None = None  # None of an order by value
     filled_qty: Decimal = Decimal(0)
@@ -281,16 +281,31 @@ def sane(*amounts: Decimal | None) -> None:
             raise ValueError(f"{amount} is no amount")
 
 
-_FRAME = json.Decoder(_Frame)
-_UPDATE, _STATUS, _REFUSAL = json.Decoder(Update), json.Decoder(_Status), json.Decoder(Refusal)
+_FRAME, _ANY = json.Decoder(_Frame), json.Decoder(float_hook=Decimal)
+_STATUS, _REFUSAL = json.Decoder(_Status), json.Decoder(Refusal)
 
 
 def read(kind: type[T], body: bytes) -> T:
     """An answer as what it should be. Raises VenueMisspoke."""
+    return _read(body, body, kind)
+
+
+def _read(data: bytes, body: bytes, kind: type[T]) -> T:
+    """Data of a body as what it should be. Raises VenueMisspoke."""
     try:
-        return json.decode(body, type=kind)
+        try:
+            return json.decode(data, type=kind)
+        except ValidationError:
+            return convert(_named(_ANY.decode(data)), kind)
     except (DecodeError, ValueError, RecursionError) as error:
         raise VenueMisspoke(f"{error}: {body[:SHOWN_MAX].decode('utf-8', 'replace')}") from error
+
+
+def _named(value: Any) -> Any:
+    """The same without names that have null: the venue leaves out or nulls what an order of another kind lacks."""
+    if isinstance(value, dict):
+        return {name: _named(one) for name, one in value.items() if one is not None}
+    return [_named(one) for one in value] if isinstance(value, list) else value
 
 
 def read_refusal(body: bytes) -> Refusal:
@@ -307,7 +322,7 @@ def read_frame(frame: bytes | str) -> Update | Said:
     try:
         told = _FRAME.decode(data)
         if told.stream == "trade_updates":
-            return _UPDATE.decode(told.data)
+            return _read(bytes(told.data), data, Update)
         facts = _STATUS.decode(told.data)
         return Said(told.stream, facts.status, facts.streams, facts.error)
     except (DecodeError, ValueError, RecursionError) as error:

@@ -300,3 +300,16 @@ def test_parts_of_a_share_are_for_the_day():
 )
 def test_which_refusals_come_again(code, message, shuts):
     assert bool(rules.shuts(code, message)) is shuts
+
+
+def test_a_name_that_has_null_is_a_name_that_is_missing():
+    """An order of several legs has no symbol and no side; one such in a list made the whole list unreadable."""
+    row = {"id": "a", "client_order_id": "b", "symbol": None, "qty": "1", "filled_qty": None, "side": "buy"}
+    [order] = wire.read(tuple[Order, ...], json.dumps([row | {"asset_class": None, "limit_price": 1.25}]).encode())
+    assert (order.filled_qty, order.asset_class, order.limit_price) == (0, "", Decimal("1.25"))
+    account = {"cash": "1", "equity": "1", "crypto_status": None, "trading_blocked": None}
+    assert not wire.read(Account, json.dumps(account).encode()).shut
+    frame = {"stream": "trade_updates", "data": {"event": "new", "order": row | {"side": None}}}
+    assert wire.read_frame(json.dumps(frame)).order.side == ""
+    with pytest.raises(VenueMisspoke):
+        wire.read(Order, json.dumps(row | {"id": None}).encode())

@@ -1,0 +1,105 @@
+"""What may cost money at Alpaca and is no order of ours: days, plans, proxies, nights without a network."""
+
+import pytest
+
+from tests.venues.alpaca.adapted import adapted
+from tests.venues.alpaca.fake_alpaca import fake_alpaca, until
+from venues.alpaca.orders import Restored
+from venues.market import Accepted, Cancelled
+from venues.market import TimeInForce as Tif
+from venues.venue import VenueUnreachable
+
+BTC = "BTC/USD"
+RTH = [{"date": "2026-03-02", "open": "09:30", "close": "16:00"}]
+
+
+@pytest.fixture
+async def venue():
+    async with fake_alpaca() as one:
+        yield one
+
+
+async def test_what_is_held_is_listened_to_before_what_is_not(venue):
+    """A plan has room for thirty shares. The thirty-first, held, would have no price and never be left."""
+    venue.days = RTH
+    venue.positions = [{"symbol": "NKE", "qty": "3", "side": "long", "avg_entry_price": "70", "cost_basis": "210"}]
+    async with adapted(venue, ("COST", "NKE"), pulled=False) as one:
+        assert one.adapter._market.symbols == ("NKE", "COST")
+    venue.positions = []
+    async with adapted(venue, ("COST", "NKE"), pulled=False, held=("NKE",)) as one:
+        assert one.adapter._market.symbols == ("NKE", "COST")
+
+
+async def test_the_venues_calendar_is_asked_for_again_each_day(venue):
+    """After ninety days without a restart no share would be entered any more, and a new half day never be known."""
+    venue.days = RTH
+    async with adapted(venue, ("COST",), pulled=False) as one:
+        asked = [path for _, path, _ in venue.asked].count("/v2/calendar")
+        await one.adapter.positions()
+        assert [path for _, path, _ in venue.asked].count("/v2/calendar") == asked
+        said = len(one.said)
+        one.adapter._calendar_day = "2026-03-01"  # as if it were yesterday's
+        one.adapter._account_ns = 0
+        venue.days = [RTH[0] | {"close": "13:00"}]
+        await one.adapter.positions()
+        assert [path for _, path, _ in venue.asked].count("/v2/calendar") == asked + 1
+        assert any("2026-03-02" in text and "13:00" in text for text in one.said[said:])
+        said = len(one.said)
+        one.adapter._calendar_day, one.adapter._account_ns = "2026-03-01", 0
+        await one.adapter.positions()
+        assert len(one.said) == said  # the same days are not told twice
+
+
+async def test_a_proxy_that_gave_up_waiting_proves_nothing(venue):
+    async with adapted(venue) as one:
+        order = one.order(BTC, "buy", "0.3", "50000", tif=Tif.ALO)
+        venue.refusals = [(408, {"message": "Request Timeout"})]
+        with pytest.raises(VenueUnreachable):
+            await one.adapter.submit(order)
+
+
+async def test_a_replaced_event_about_the_new_order_does_not_end_it(venue):
+    async with adapted(venue) as one:
+        order = one.order(BTC, "buy", "0.3", "50000", tif=Tif.ALO)
+        await one.adapter.submit(order)
+        moved = one.order(BTC, "buy", "0.3", "50010", tif=Tif.ALO, replaces=order.id)
+        assert isinstance(await one.adapter.replace(moved), Accepted)
+        await until(lambda: one.of(Cancelled, order.id))
+        await venue.tell("replaced", venue.of(moved.id))
+        await venue.fill(venue.of(moved.id), "0.1", "50010")
+        await until(lambda: sum(getattr(event, "lots", 0) for event in one.events) == 1000)
+        assert not one.of(Cancelled, moved.id)
+        assert isinstance(await one.adapter.cancel(BTC, moved.id), Cancelled)
+
+
+async def test_a_night_of_failed_questions_does_not_overflow(venue):
+    async with adapted(venue) as one:
+        feed = one.adapter._feed
+        waits = []
+
+        async def fail() -> None:
+            raise VenueUnreachable("down")
+
+        async def sleep(seconds: float) -> None:
+            waits.append(seconds)
+            if len(waits) == 1200:
+                feed.mend = mend
+
+        mend, feed.mend = feed.mend, fail
+        before, one.adapter.clock.sleep = one.adapter.clock.sleep, sleep
+        feed.gap(1)
+        await until(lambda: len(waits) >= 1200 and feed.ready)
+        one.adapter.clock.sleep = before
+        assert max(waits) == 8.0
+
+
+async def test_the_replace_of_an_order_that_never_was_does_not_stay_in_doubt(venue):
+    """Both were lost with a run that died; the old one is proven to have never been, so nothing replaces it."""
+    async with adapted(venue, pulled=False) as one:
+        old = one.order(BTC, "buy", "0.3", "50000", tif=Tif.ALO)
+        new = one.order(BTC, "buy", "0.3", "50010", tif=Tif.ALO, replaces=old.id)
+    known = (Restored(old, 0, (), True, False), Restored(new, 0, (), False, False))
+    async with adapted(venue, known=known) as one:
+        found = await one.adapter.find(BTC, new.id) or await one.adapter.find(BTC, new.id)
+        assert isinstance(found, Cancelled)
+        assert venue.of(new.id)["limit_price"] != "50010"
