@@ -479,3 +479,18 @@ def test_the_trading_stream_lets_in_who_has_keys(desk):
     assert wrong.closed == 1000 and wrong.frames[-1]["data"]["status"] == "unauthorized"
     desk.advance(11)
     assert slow.closed == 1000 and ear.closed is None
+
+
+def test_whole_shares_are_filled_in_whole_shares():
+    """The place in line is a share of what was cancelled ahead, and no whole number; `make alpaca-hour` found this."""
+    desk = Desk()
+    whole = desk.order("CRM", "buy", "9", 189.99)
+    desk.advance(2)
+    desk.market.size = 7.3
+    desk.advance(2)
+    for _ in range(12):
+        desk.market.trades.append(("CRM", 189.99, 1.7, Side.SELL))
+        desk.advance(1)
+    filled = [one["qty"] for event, id_, one in desk.events() if id_ == whole["id"] and event.endswith("fill")]
+    assert filled
+    assert all(float(qty).is_integer() for qty in filled)

@@ -41,11 +41,25 @@ from venues.market import (
     Side,
 )
 from venues.matching import MatchingEngine
+from venues.resting import Resting
 
 ENDLESS_MINOR = 10**24
+SHARE = "equity"
 CFEE_TEXT, FEE_TEXT = "Coin Pair Transaction Fee (Non USD)", "Coin Pair Transaction Fee"
 NO_FEES = {"spot": (0.0, 0.0), "equity": (0.0, 0.0)}
 ORDERS_KEPT_MAX = 20_000
+
+
+class WholeShares(MatchingEngine):
+    """The matching engine, where an order for whole shares is filled in whole ones: exchanges trade no parts of them."""
+
+    def _fill(self, resting: Resting, lots: int, ticks: int, at_ns: int, *, maker: bool) -> list[AccountEvent]:
+        """The place in line is a share of what was cancelled, which need not be a whole number."""
+        instrument = self.instruments[resting.order.symbol]
+        share = round(1 / instrument.lot) if instrument.asset_class == SHARE else 1
+        if not resting.left % share:
+            lots -= lots % share
+        return super()._fill(resting, lots, ticks, at_ns, maker=maker)
 
 
 class News(Struct, frozen=True):
@@ -74,7 +88,7 @@ class Account:
         self.assets = {asset.symbol: asset for asset in assets}
         instruments = [asset.instrument for asset in self.assets.values()]
         cash_minor = ENDLESS_MINOR + round(config.usd * MINOR_PER_USD)
-        self.engine = MatchingEngine(ENGINE, instruments, NO_FEES, cash_minor)
+        self.engine = WholeShares(ENGINE, instruments, NO_FEES, cash_minor)
         self.orders: dict[str, Order] = {}
         self.open: dict[str, Order] = {}
         self.by_client: dict[str, str] = {}
