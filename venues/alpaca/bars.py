@@ -135,6 +135,7 @@ class BarsRest:
         self.clock = clock
         self.field = field  # the setting that a wrong key is told under
         self.requests = 0
+        self.entered = False  # the key was good once
         self._budget = Window(max(1, round(plan.requests_per_minute * BUDGET_SHARE)), MINUTE_NS)
         self._backoff = Backoff(seed, "alpaca bars", first_s=0.5, max_s=8.0)
 
@@ -221,6 +222,7 @@ class BarsRest:
             else:
                 if answer.status == OK:
                     self._backoff.succeeded()
+                    self.entered = True
                     return answer
                 if answer.status != TOO_MANY and answer.status < SERVER_FAULT:
                     raise self._refusal(path, answer)
@@ -241,7 +243,9 @@ class BarsRest:
     def _refusal(self, path: str, answer: Answer) -> Exception:
         words = _words(answer.body)
         if answer.status == UNAUTHORISED or (answer.status == FORBIDDEN and "subscription" not in words):
-            return ConfigError(self.field, f"is refused by Alpaca's market data: HTTP {answer.status}: {words}")
+            text = f"is refused by Alpaca's market data: HTTP {answer.status}: {words}"
+            # of a key that was good before in this run it is the venue's trouble: nothing ends of it
+            return VenueMisspoke(f"{path}: the key {text}") if self.entered else ConfigError(self.field, text)
         if answer.status in (BAD, FORBIDDEN, UNPROCESSABLE):
             return Refused(words)
         return VenueMisspoke(f"{path}: HTTP {answer.status}: {words}")

@@ -42,6 +42,9 @@ STEADY_S = 60.0
 TOO_MANY = 429
 """HTTP's, in answer to a handshake: the same as 406 on an open connection."""
 
+TURNED_AWAY = (Outcome.WRONG_KEY, Outcome.NOT_OURS)
+"""Ends that no reconnect mends, where it is the first."""
+
 BATCH_MAX = 16
 """Frames decoded before others run."""
 
@@ -110,6 +113,7 @@ class Stream:
         self._crowded = Backoff(seed, f"{spec.name} crowded", first_s=CROWDED_FIRST_S, max_s=CROWDED_LAST_S)
         self._stirred = asyncio.Event()
         self._live = False
+        self._entered = False  # the key and the plan were good once
         self._live_ns = 0  # since when
         self._damaged_row = 0
         self._shut_ns = 0  # when the market was seen shut last
@@ -137,12 +141,17 @@ class Stream:
     async def keep(self) -> None:
         """Connect, hear, connect again, for ever; returns if the plan lacks the endpoint.
 
-        Raises ConfigError for a key that is refused: asking again would lock it, and help nobody.
+        Raises ConfigError for a key that is refused: asking again would lock it, and help nobody. One that was let in
+        before in this run is asked again, ever more rarely: positions are open, and a venue that comes out of its
+        maintenance has refused keys that were right.
         """
         while True:
             verdict = await self._connection()
             self.ear.lost()
             self.ear.tell(f"{self.spec.name}: {verdict.outcome}: {verdict.text}")
+            if verdict.outcome in TURNED_AWAY and self._entered:
+                await self.clock.sleep(self._crowded.failed())
+                continue
             if verdict.outcome is Outcome.WRONG_KEY:
                 raise ConfigError(self.spec.field, f"is refused by Alpaca's market data: {verdict.text}")
             if verdict.outcome is Outcome.NOT_OURS:
@@ -192,7 +201,8 @@ class Stream:
             if socket.ended is not None and not socket.frames:
                 return _verdict(socket.ended)
             if conversation.live and not self._live:
-                self._live, self._live_ns = True, now_ns
+                self._live = self._entered = True
+                self._live_ns = now_ns
             due_ns = self._speak(socket, conversation, now_ns)
             if more:
                 await self.clock.sleep_until(now_ns)  # others run meanwhile

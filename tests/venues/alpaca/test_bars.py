@@ -210,6 +210,15 @@ async def test_a_wrong_key_is_the_operators_to_mend(status):
     assert "hunter2" not in str(raised.value)
 
 
+async def test_a_key_that_was_good_and_is_refused_ends_nothing():
+    venue = Venue({})
+    venue.answers = [("200 OK", {"bars": {}}), ("403 Forbidden", {"message": "forbidden."})]
+    async with asking(venue) as bars:
+        await bars.check(CRYPTO, "BTC/USD", "iex")
+        with pytest.raises(VenueMisspoke, match="forbidden"):
+            await bars.check(CRYPTO, "BTC/USD", "iex")
+
+
 async def test_what_the_plan_lacks_is_told_by_symbol():
     venue = Venue({})
     venue.answers = [("403 Forbidden", {"message": "subscription does not permit querying recent SIP data"})]

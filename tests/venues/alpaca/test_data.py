@@ -167,6 +167,25 @@ async def test_a_wrong_key_is_the_operators_to_mend_and_is_not_tried_again(marke
     await until(lambda: not market.open_now)
 
 
+@pytest.mark.parametrize("mood", ["key", "plan"])
+async def test_a_key_that_was_good_is_tried_again(market, mood):
+    """A venue in maintenance refuses keys that are right. An engine that ends of it leaves its positions unwatched."""
+    data = data_of(market)
+    async with hearing(data.crypto(PAIRS).market()) as (heard,):
+        await until(lambda: heard.books())
+        if mood == "key":
+            market.keys = {}
+        else:
+            market.plan_error = 409, "insufficient subscription"
+        market.sockets[-1].transport.abort()
+        await until(lambda: len(market.sockets) >= 3)
+        market.keys, market.plan_error = {"key": "secret"}, None
+        before = len(heard.events)
+        await until(lambda: len(heard.events) > before)
+        assert not heard.task.done()
+        assert not data.crypto(PAIRS).deaf()
+
+
 async def test_an_endpoint_that_is_not_in_the_plan_is_told_and_left_alone(market):
     market.plan_error = 409, "insufficient subscription"
     data = data_of(market)
