@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from supervisor.beside import Beside
 from supervisor.clock import NS_PER_S, Clock
@@ -25,6 +25,7 @@ from venues.alpaca.trading_wire import (
     Fate,
     Order,
     Update,
+    activity,
     executed,
     execution,
     fate_of,
@@ -32,7 +33,7 @@ from venues.alpaca.trading_wire import (
 )
 from venues.backoff import DOUBLINGS_MAX
 from venues.market import Accepted, AccountEvent, Cancelled, CancelRefused, Fill, Rejected, TimeInForce
-from venues.venue import VenueMisspoke, VenueUnreachable
+from venues.venue import FillsUnread, VenueMisspoke, VenueUnreachable
 
 OVERLAP_NS = 60 * NS_PER_S
 """What is asked for after a gap begins so long before it: the venue's clock is not ours, and fills may repeat."""
@@ -92,6 +93,8 @@ class AccountFeed:
         self.excess: dict[str, Tracked] = {}
         self.strays = 0  # fills of what is not traded here, and those older than the ledger
         self.held: dict[str, Decimal] = {}  # positions as the venue last told, without slash; empty after a gap
+        self.unread = ""  # executions of the last answer that make no sense
+        self._unread_told: set[str] = set()
         self._told: dict[str, None] = {}
         self._changed: dict[str, asyncio.Event] = {}  # order -> somebody waits for its news
         self._stirred = asyncio.Event()
@@ -377,7 +380,7 @@ class AccountFeed:
         query = {"after": moment(since_ns), "direction": "asc", "page_size": str(PAGE_ROWS)}
         rows: dict[str, Activity] = {}
         for _ in range(PAGES_MAX):
-            page = await self.rest.must(tuple[Activity, ...], FILLS_PATH, query)
+            page = [activity(bytes(row)) for row in await self.rest.must(tuple[Raw, ...], FILLS_PATH, query)]
             new = [row for row in page if row.id not in rows]
             rows |= {row.id: row for row in new}
             if len(page) < PAGE_ROWS:
@@ -387,9 +390,26 @@ class AccountFeed:
             query["page_token"] = page[-1].id
         else:
             raise VenueMisspoke(f"{FILLS_PATH}: more than {PAGES_MAX} pages since {moment(since_ns)}")
-        told = [execution(row) for row in rows.values() if self.translator.instrument(row.symbol) is not None]
+        told = self._readable(rows.values())
         await self._learn_rows({one.row_id for one in told})
         return sorted(told, key=lambda one: one.at_ns)
+
+    def _readable(self, rows: Iterable[Activity]) -> list[Execution]:
+        """Executions of what is traded here; `unread` says which cannot be read, and hides no other."""
+        told: list[Execution] = []
+        flaws: list[str] = []
+        for row in rows:
+            if self.translator.instrument(row.symbol) is None and not (row.flaw and not row.symbol):
+                continue
+            try:
+                told.append(execution(row))
+            except VenueMisspoke as error:
+                flaws.append(str(error))
+        self.unread = f"{len(flaws)} fills cannot be read: {flaws[0]}" if flaws else ""
+        if self.unread and self.unread not in self._unread_told:
+            self._unread_told.add(self.unread)
+            self.tell(f"{self.unread}; positions will tell")
+        return told
 
     async def _learn_rows(self, row_ids: Iterable[str]) -> None:
         """Ask whose orders they are: activities name orders by the venue's ids alone."""
@@ -400,9 +420,14 @@ class AccountFeed:
                     self.orders.bind(found)
 
     async def fills(self, since_ns: int) -> list[Fill]:
-        """Every fill since a time, oldest first, for whoever compares; the stream tells them by itself."""
+        """Every fill since a time, oldest first, for whoever compares; the stream tells them by itself.
+
+        Raises FillsUnread where some cannot be read.
+        """
         told = []
-        for one in await self.executions(since_ns):
+        executions = await self.executions(since_ns)
+        unread = self.unread
+        for one in executions:
             before = len(self.events)
             fill = self._translate(one)
             if fill is None or fill.at_ns < since_ns:
@@ -412,6 +437,8 @@ class AccountFeed:
             ready_ns = self.stream.ready_ns
             if len(self.events) > before and self.ready and ready_ns + MUTE_NS < one.at_ns < now_ns - MUTE_NS:
                 self.stream.drop(f"it did not tell of fill {fill.id}")
+        if unread:
+            raise FillsUnread(unread, told)
         return told
 
 

@@ -139,9 +139,15 @@ class Activity(Struct, frozen=True, kw_only=True):
     price: Decimal | None = None
     cum_qty: Decimal | None = None
     transaction_time: str | None = None
+    flaw: str = ""  # why the row cannot be read, beside its id and perhaps its symbol
 
     def __post_init__(self) -> None:
         sane(self.qty, self.price, self.cum_qty)
+
+
+class _Named(Struct, frozen=True):
+    id: str
+    symbol: Any = ""
 
 
 class Execution(Struct, frozen=True):
@@ -341,8 +347,19 @@ def executed(update: Update) -> Execution | None:
     return Execution(order.id, order.symbol, side, update.qty, update.price, cum, name, update.at_ns)
 
 
+def activity(data: bytes) -> Activity:
+    """A row of activities; one that cannot be read has its flaw, so that it hides no other. Raises VenueMisspoke."""
+    try:
+        return read(Activity, data)
+    except VenueMisspoke as error:
+        named = read(_Named, data)
+        return Activity(id=named.id, symbol=named.symbol if isinstance(named.symbol, str) else "", flaw=str(error))
+
+
 def execution(row: Activity) -> Execution:
     """A row of activities as an execution; its id ends with the one that the stream tells. Raises VenueMisspoke."""
+    if row.flaw:
+        raise VenueMisspoke(f"activity {row.id}: {row.flaw}")
     if not row.price or not row.qty or not row.transaction_time or not row.order_id:
         raise VenueMisspoke(f"activity {row.id} is a fill without order, price, quantity or time")
     try:

@@ -172,7 +172,7 @@ async def test_a_key_that_was_good_is_tried_again(market, mood):
     """A venue in maintenance refuses keys that are right. An engine that ends of it leaves its positions unwatched."""
     data = data_of(market)
     async with hearing(data.crypto(PAIRS).market()) as (heard,):
-        await until(lambda: heard.books())
+        await until(heard.books)
         if mood == "key":
             market.keys = {}
         else:

@@ -7,7 +7,7 @@ from tests.venues.alpaca.fake_alpaca import fake_alpaca, until
 from venues.alpaca.orders import Restored
 from venues.market import Accepted, Cancelled
 from venues.market import TimeInForce as Tif
-from venues.venue import VenueUnreachable
+from venues.venue import FillsUnread, VenueUnreachable
 
 BTC = "BTC/USD"
 RTH = [{"date": "2026-03-02", "open": "09:30", "close": "16:00"}]
@@ -103,3 +103,26 @@ async def test_the_replace_of_an_order_that_never_was_does_not_stay_in_doubt(ven
         found = await one.adapter.find(BTC, new.id) or await one.adapter.find(BTC, new.id)
         assert isinstance(found, Cancelled)
         assert venue.of(new.id)["limit_price"] != "50010"
+
+
+@pytest.mark.parametrize(
+    "bad", [{"qty": "half"}, {"price": None}, {"transaction_time": "noon"}, {"symbol": 7}, {"side": "sideways"}]
+)
+async def test_a_fill_that_cannot_be_read_hides_no_other_and_ends_nothing(venue, bad):
+    """A look that failed of one row asked for the same row for ever: no entry, no gap closed, until a restart."""
+    async with adapted(venue) as one:
+        order = one.order(BTC, "buy", "0.3", "50000", tif=Tif.ALO)
+        await one.adapter.submit(order)
+        row = venue.of(order.id)
+        await venue.fill(row, "0.1", "50000", told=False)
+        venue.activities[-1] |= bad
+        await venue.fill(row, "0.1", "50000", told=False)
+        with pytest.raises(FillsUnread) as raised:
+            await one.adapter.fills(0)
+        assert [fill.lots for fill in raised.value.fills] == [1000]
+        await venue.drop()
+        await until(lambda: one.adapter.shared.stream.connections == 2 and one.adapter._feed.ready)
+        assert sum("cannot be read" in text for text in one.said) == 1
+        venue.activities.append({"id": "z", "symbol": "ZZZ", "qty": "half"})  # nobody's business
+        venue.activities = [row for row in venue.activities if row["id"] in ("z", venue.activities[1]["id"])]
+        assert len(await one.adapter.fills(0)) == 1
