@@ -45,9 +45,9 @@ def key(monkeypatch):
     monkeypatch.setenv("OBID_HYPERLIQUID_AGENT_KEY", KEY)
 
 
-def configured(tmp_path: Path, venue: Running, more: str = BUSY) -> Path:
+def configured(tmp_path: Path, venue: Running, more: str = BUSY, symbols: tuple[str, ...] = SYMBOLS) -> Path:
     path = tmp_path / "emulator.toml"
-    path.write_text("\n".join(snippet(venue.url, ADDRESS, SYMBOLS)) + "\n" + more)
+    path.write_text("\n".join(snippet(venue.url, ADDRESS, symbols)) + "\n" + more)
     return path
 
 
@@ -125,19 +125,23 @@ def test_shadow_hears_the_venue_and_sends_it_nothing(tmp_path, monkeypatch):
 
 
 def test_a_company_that_reports_is_not_entered(tmp_path, monkeypatch):
+    """Many companies: how often one is wished within seconds of real time is a matter of what else the machine does."""
     data, earnings = tmp_path / "data", tmp_path / "earnings.toml"
-    with running(SYMBOLS, speed=SPEED, seed=5) as venue:
+    companies = ("TSLA", "NVDA", "MSTR", "COIN", "AMD", "PLTR", "GOOGL", "HOOD")
+    symbols = ("BTC", "ETH", *(f"xyz:{name}" for name in companies))
+    with running(symbols, speed=SPEED, seed=5) as venue:
         asked = urllib.request.Request(venue.url + "/emulator/time", b"{}", method="POST")
         with urllib.request.urlopen(asked, timeout=10) as answer:
             today = datetime.fromtimestamp(json.load(answer)["now_ns"] / 1e9, UTC).date()
         days = [today + timedelta(days=days) for days in (-1, 0, 5)]
-        earnings.write_text(f"first = {days[0]}\nlast = {days[2]}\n[reports]\nTSLA = ['{days[0]}', '{days[1]}']\n")
-        config = configured(tmp_path, venue)
+        listed = [f"{name} = ['{days[0]}', '{days[1]}']" for name in companies]
+        earnings.write_text("\n".join([f"first = {days[0]}", f"last = {days[2]}", "[reports]", *listed]))
+        config = configured(tmp_path, venue, symbols=symbols)
         config.write_text(config.read_text().replace("[daemon]", f"[daemon]\nearnings_file = '{earnings}'"))
         assert traded(venue, config, data, monkeypatch, mode=Mode.SHADOW, seconds=40) == 0
     refused = [line for line in log_of(data, "refused") if line["rule"] == "blackout"]
-    assert {line["wish"]["symbol"] for line in refused} == {"xyz:TSLA"}
-    assert refused[0]["value"] == "TSLA reports"
+    assert refused
+    assert all(line["value"] == f"{line['wish']['symbol'][4:]} reports" for line in refused)
     assert {line["symbol"] for line in log_of(data, "fill")} <= {"BTC", "ETH"}
     assert log_of(data, "fill")
 
