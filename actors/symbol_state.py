@@ -17,6 +17,7 @@ from actors.windows import MeanWindow, ZWindow
 from config.profile import Profile, Route
 from risk.intent import Purpose
 from risk.order import OVER, OrderState
+from risk.position import is_leftover
 from supervisor.clock import NS_PER_S
 from venues.market import Bar, Instrument, TimeInForce
 
@@ -73,6 +74,7 @@ class SymbolState:
         self.bar_start_ns = 0  # of the last bar heard
         self.close = nan  # of it
         self.lots = 0
+        self.leftover = False  # what is held is worth less than an order may be
         self.entry_price = nan
         self.opened_ns = 0
         self.alive: dict[str, OrderChanged] = {}
@@ -142,11 +144,12 @@ class SymbolState:
     @property
     def held(self) -> bool:
         """Whether there is a position; what is too small to trade is none."""
-        return abs(self.lots) > self.dust_lots
+        return abs(self.lots) > self.dust_lots and not self.leftover
 
     def position(self, changed: PositionChanged) -> None:
         """Take over what the fills made."""
         self.lots = changed.lots
+        self.leftover = is_leftover(changed.lots, changed.entry_ticks, self.instrument)
         self.entry_price = changed.entry_ticks * float(self.instrument.tick)
         self.opened_ns = changed.opened_ns
         if not self.held:

@@ -4,10 +4,16 @@
 lot leaves exactly nothing, and realised profit less what is still in cost is the cash that flowed, to the unit.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 from msgspec import Struct
 
 from risk.money import divide_half_even, minor_ratio, notional_minor
-from venues.market import Fill, Instrument
+from venues.market import MINOR_PER_USD, Fill, Instrument
+
+SPOT = "spot"
+"""The asset class of coins that are held and not borrowed."""
 
 
 class Position(Struct, frozen=True, kw_only=True):
@@ -15,7 +21,7 @@ class Position(Struct, frozen=True, kw_only=True):
 
     lots: int = 0
     cost_minor: int = 0
-    opened_ns: int = 0  # when it last left flat; 0 while it is flat or dust
+    opened_ns: int = 0  # when it last left flat; 0 while it is flat, dust or left over
 
     def entry_ticks(self, instrument: Instrument) -> float:
         """Average cost in ticks, for display; 0 when flat."""
@@ -32,6 +38,16 @@ def is_flat(lots: int, dust_lots: float) -> bool:
     return abs(lots) <= dust_lots
 
 
+def is_leftover(lots: int, ticks: float, instrument: Instrument, room: float = 1.0) -> bool:
+    """Whether coins are worth less, at a price, than the smallest order that their venue takes.
+
+    No order can leave them, so whoever tried would be refused for ever; the next exit takes them along. Perpetuals are
+    left in any size, and a share costs more than the least. `room` is how many of the least still count.
+    """
+    least = instrument.notional_min_usd * MINOR_PER_USD
+    return instrument.asset_class == SPOT and instrument.minor_per_tick_lot * abs(lots) * ticks < float(least) * room
+
+
 def apply_fill(position: Position, fill: Fill, instrument: Instrument, dust_lots: float = 0.0) -> tuple[Position, int]:
     """The position after a fill, and what the fill realised in minor units, fees not counted."""
     change = fill.side.sign * fill.lots
@@ -43,7 +59,7 @@ def apply_fill(position: Position, fill: Fill, instrument: Instrument, dust_lots
     after = Position(
         lots=lots,
         cost_minor=position.cost_minor - removed + (paid - paid_closing),
-        opened_ns=_opened_ns(position, lots, fill.at_ns, dust_lots),
+        opened_ns=_opened_ns(position, lots, fill, partial(_is_nothing, fill, instrument, dust_lots)),
     )
     return after, -paid_closing - removed
 
@@ -55,8 +71,12 @@ def closing_lots(lots: int, change: int) -> int:
     return max(change, -lots) if change < 0 else min(change, -lots)
 
 
-def _opened_ns(position: Position, lots: int, at_ns: int, dust_lots: float) -> int:
-    if is_flat(lots, dust_lots):
+def _is_nothing(fill: Fill, instrument: Instrument, dust_lots: float, lots: int) -> bool:
+    return is_flat(lots, dust_lots) or is_leftover(lots, fill.ticks, instrument)
+
+
+def _opened_ns(position: Position, lots: int, fill: Fill, is_nothing: Callable[[int], bool]) -> int:
+    if is_nothing(lots):
         return 0
     flipped = position.lots * lots < 0
-    return at_ns if flipped or is_flat(position.lots, dust_lots) else position.opened_ns
+    return fill.at_ns if flipped or is_nothing(position.lots) or not position.opened_ns else position.opened_ns

@@ -12,13 +12,16 @@ from risk.day_trades import SESSIONS, first_counted
 from risk.gate_state import GateState, entry_day
 from risk.intent import Intent, Reprice, Trading
 from risk.money import notional_minor, to_minor, usd_text
-from risk.position import is_flat
+from risk.position import is_flat, is_leftover
 from risk.rate import take
 from risk.sector import cap, counts
 from risk.session import NS_PER_S, closes_at_ns, is_open, local_date
 from venues.market import Instrument
 
 NS_PER_MINUTE = 60 * NS_PER_S
+LEFTOVER_ROOM = 1.5
+"""Coins left over were worth less than the least order at what they cost; half as much again since is no position."""
+
 FLIPS = frozenset({"equity"})
 """Asset classes whose venue fills an exit beyond the position: there, exits under way count against it. Perpetuals
 carry reduce-only and spot coins cannot be sold short: a second exit is harmless there, and a stop never waits. For the
@@ -175,6 +178,8 @@ def flip_guard(case: Case) -> Finding:
     if others:
         return Finding(False, f"{others} lots of another entry under way", "no other entry under way")
     flat = is_flat(case.position, case.state.limits.dust_lots)
+    if not flat and case.instrument is not None and case.position > 0:
+        flat = is_leftover(case.position, case.wish.ticks, case.instrument, LEFTOVER_ROOM)
     return Finding(flat, f"{case.position} lots held", f"flat, up to {case.state.limits.dust_lots} lots of dust")
 
 

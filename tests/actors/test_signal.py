@@ -452,6 +452,21 @@ def test_dust_is_flat():
     assert entry.purpose is Purpose.ENTRY
 
 
+@pytest.mark.parametrize(("worth_usd", "leaves"), [(9.99, False), (10.01, True)])
+def test_coins_that_no_order_can_sell_are_left_alone_and_sold_with_the_next(worth_usd, leaves):
+    """Alpaca takes no order below 10 USD. A refused exit every eight seconds of every such coin uses up its requests."""
+    bench = Bench("crypto", "BTC/USD")
+    lot = float(bench.signal.symbols["BTC/USD"].instrument.lot)
+    bench.warm().held(lots=round(worth_usd / bench.price / lot))
+    assert bool(bench.book(bench.price / 2)) is leaves
+    if not leaves:
+        (entry,) = bench.dip(0.02)
+        assert entry.purpose is Purpose.ENTRY
+        bench.held(lots=round(200 / bench.price / lot))
+        (left,) = bench.book(bench.price / 2)
+        assert left.lots == round(200 / bench.price / lot)  # with what was left over
+
+
 def test_an_exit_without_a_book_crosses_from_the_last_close():
     bench = Bench().held()
     bench.signal.hear(BookRefused("BTC", "one_sided", bench.now_ns + MINUTE))

@@ -268,6 +268,16 @@ def test_dust_is_flat(dust):
     assert refusal(leave(-1 if dust > 0 else 1), state) == "flip_guard"
 
 
+@pytest.mark.parametrize(("kind", "held", "allowed"), [("spot", 14, True), ("spot", 16, False), ("native", 14, False)])
+def test_coins_that_cannot_be_sold_do_not_hold_back_an_entry(kind, held, allowed):
+    """`held` is in dollars: the least order is 10, and half as much again is allowed for what the price did since."""
+    state = open_state()
+    coin = replace(BTC, asset_class=kind)
+    lots = round(held / float(coin.size(1) * coin.price(BTC_TICKS)))
+    state = replace(state, instruments=state.instruments | {"BTC": coin}, positions={"BTC": lots})
+    assert passes(entry(), state) if allowed else refusal(entry(), state) == "flip_guard"
+
+
 def test_a_second_entry_waits_for_the_first():
     assert refusal(entry(id="i2"), replace(open_state(), under_way={"i1": resting(LOTS)})) == "flip_guard"
     assert passes(entry(id="i2"), replace(open_state(), under_way={"i1": resting(LOTS, is_entry=False)}))

@@ -1,14 +1,20 @@
 """Positions: what fills make of them, to the unit."""
 
+from decimal import Decimal
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from risk.money import notional_minor
-from risk.position import Position, apply_fill, closing_lots, is_flat
+from risk.position import Position, apply_fill, closing_lots, is_flat, is_leftover
 from tests.risk.given import ALL, BTC, COST, PEPE, SOL, fill
+from venues.market import Side
 
 FLAT = Position()
+LEAST = Decimal(10)
+COIN = replace(COST, asset_class="spot", tick=Decimal("0.01"), lot=Decimal("0.1"), notional_min_usd=LEAST)
 SIGNED = st.integers(-50, 50).filter(bool)
 
 
@@ -72,6 +78,16 @@ def test_dust_is_flat_and_does_not_keep_the_clock_running():
     assert (dust.lots, dust.opened_ns) == (1, 0)
     again, _ = apply_fill(dust, fill(BTC, 5, 9, at_ns=30), BTC, 1.5)
     assert (again.lots, again.opened_ns) == (6, 30)
+
+
+def test_what_is_left_of_coins_does_not_keep_the_clock_running():
+    """An exit that left 9 USD: the time stop of the next entry would be over when it begins."""
+    bought = fill(COIN, 20, 100_00, at_ns=10)  # 200 USD
+    left, _ = after(COIN, bought, replace(bought, id="b", side=Side.SELL, lots=19, ticks=90_00, at_ns=20))
+    assert (left.lots, left.opened_ns, is_leftover(1, 90_00, COIN), is_leftover(2, 90_00, COIN)) == (1, 0, True, False)
+    again, _ = apply_fill(left, replace(bought, id="c", at_ns=30), COIN)
+    assert (again.lots, again.opened_ns) == (21, 30)
+    assert not is_leftover(1, 90_00, replace(COIN, asset_class="equity"))  # a share that is left is a position
 
 
 @pytest.mark.parametrize(

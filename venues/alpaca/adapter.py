@@ -158,6 +158,7 @@ class Alpaca:
         self._account_ns = 0
         self._said = ""  # why the account is shut, as told last
         self._fractions: set[str] = set()
+        self._leftovers: set[str] = set()
         self._market: MarketFeed | None = None
         self._desk: Desk | None = None
         self._feed: AccountFeed | None = None
@@ -396,9 +397,21 @@ class Alpaca:
             if rest and instrument.symbol not in self._fractions:
                 self._fractions.add(instrument.symbol)
                 self.say(f"{plain(rest)} of {instrument.symbol} is less than a lot and left alone")
+            self._note_leftover(instrument, lots, row.avg_entry_price)
             if lots:
                 held.append(VenuePosition(instrument.symbol, lots, float(row.avg_entry_price / instrument.tick)))
         return held
+
+    def _note_leftover(self, instrument: Instrument, lots: int, price: Decimal) -> None:
+        """Tell once of coins that no order can sell; the next exit takes them along."""
+        symbol, least = instrument.symbol, instrument.notional_min_usd
+        if instrument.asset_class == SHARE or not lots or instrument.size(lots) * price >= least:
+            self._leftovers.discard(symbol)
+        elif symbol not in self._leftovers:
+            self._leftovers.add(symbol)
+            self.say(
+                f"{plain(instrument.size(lots))} {symbol} cost less than {plain(least)} USD: too little to be sold"
+            )
 
     async def _renew_calendar(self) -> None:
         """Ask for the sessions once a day: what was asked ends, and a day of mourning is announced a week before."""
