@@ -18,6 +18,7 @@ from venues.alpaca.login import Login
 from venues.alpaca.orders import Restored
 from venues.alpaca.plan import PLANS
 from venues.alpaca.rest import Rest
+from venues.alpaca.rules import CLASSES
 from venues.alpaca.trading_stream import TradingStream
 from venues.rest import rest_url
 
@@ -125,12 +126,20 @@ def adapter_of(
         known_ns=opening.last_ns or clock.now_ns(),
         fee_bps=(fees.maker_bps, fees.taker_bps) if fees is not None else (0.0, 0.0),
         leverage=dict(profile.leverage),
+        opened=profile.engine in opening.opened_ns,
+        taken_minor=taken_minor(profile.engine, opening),
     )
     coins = profile.universe == "crypto"
     feed_of: Callable[[Sequence[str]], MarketFeed] = data.crypto if coins else data.stocks
     adapter = Alpaca(wanted, account, feed_of, clock, trades=trades)
     data.tell = adapter.say  # of whichever engine was made last: it is one log
     return adapter
+
+
+def taken_minor(engine: str, opening: LedgerMind) -> int:
+    """Cash that the books of other engines of the account have: those whose instruments are of its classes."""
+    here = {name for (name, _), one in opening.books.instruments.items() if one.asset_class in CLASSES}
+    return sum(opening.books.money(name).cash_minor for name in sorted(here & opening.opened_ns.keys() - {engine}))
 
 
 def restored(engine: str, opening: LedgerMind) -> tuple[Restored, ...]:

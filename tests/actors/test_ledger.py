@@ -276,6 +276,24 @@ def test_a_drift_is_booked_as_a_fill_of_nobody():
     assert told.restarted().books.position("perps", "BTC").lots == 7
 
 
+@pytest.mark.parametrize(
+    ("kind", "there", "fee_minor"), [("spot", 990, 9900), ("spot", 989, 0), ("spot", 1001, 0), ("native", 990, 0)]
+)
+def test_a_little_less_of_a_coin_is_a_fee_and_no_sale(kind, there, fee_minor):
+    """Alpaca takes its fees of coins at the day's end, in coins: the books showed their worth as cash."""
+    told = Told()
+    coin = replace(BTC, asset_class=kind)
+    told.mind.fold(replace(RUN, instruments=(coin, SOL)))
+    told.tell(filled(1000))
+    before = told.mind.books.money("perps")
+    told.tell(Drift("perps", "BTC", there, 1000, "adopted as a fill", 5, 990))
+    after = told.mind.books.money("perps")
+    assert told.mind.books.position("perps", "BTC").lots == there
+    assert after.fees_minor - before.fees_minor == fee_minor
+    if fee_minor:
+        assert after.cash_minor == before.cash_minor
+
+
 def test_a_drift_that_a_fill_under_way_has_explained_is_not_booked_on_top():
     told = Told()
     told.tell(filled(7))

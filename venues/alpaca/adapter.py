@@ -124,6 +124,8 @@ class Wanted(Struct, frozen=True, kw_only=True):
     known_ns: int = 0  # what happened before is booked
     fee_bps: tuple[float, float] = (0.0, 0.0)  # of makers and takers
     leverage: dict[str, int] = {}
+    opened: bool = False  # its money is in the books already
+    taken_minor: int = 0  # cash of the account that the books of other engines have
 
 
 class Alpaca:
@@ -270,10 +272,13 @@ class Alpaca:
     def _cash(self, account: Account, rows: Sequence[Position]) -> int:
         """This engine's part of the money: an equal share of the cash, and what its positions cost.
 
-        Positions that were there before are booked as bought for what they cost, which takes that off again.
+        Positions that were there before are booked as bought for what they cost, which takes that off again. What the
+        books of other engines have already is theirs: an engine that comes later shares the rest.
         """
-        place, all_ = self.shared.traders.index(self), len(self.shared.traders)
-        cash_minor = round(account.cash * MINOR_PER_USD)
+        new = [one for one in self.shared.traders if one is self or not one.wanted.opened]
+        place, all_ = new.index(self), len(new)
+        taken_minor = 0 if self.wanted.opened else self.wanted.taken_minor
+        cash_minor = max(0, round(account.cash * MINOR_PER_USD) - taken_minor)
         share = cash_minor // all_ + (cash_minor % all_ if place == 0 else 0)
         mine = [row for row in rows if self._instrument(row.symbol) is not None]
         cost = sum(((abs(row.cost_basis) * (-1 if row.signed < 0 else 1)) for row in mine), Decimal(0))

@@ -126,3 +126,12 @@ async def test_a_fill_that_cannot_be_read_hides_no_other_and_ends_nothing(venue,
         venue.activities.append({"id": "z", "symbol": "ZZZ", "qty": "half"})  # nobody's business
         venue.activities = [row for row in venue.activities if row["id"] in ("z", venue.activities[1]["id"])]
         assert len(await one.adapter.fills(0)) == 1
+
+
+async def test_an_engine_that_comes_later_shares_what_the_others_books_do_not_have(venue):
+    """The first took all the money at its start; half of it again would hide half of a loss from the breaker."""
+    venue.account["cash"] = "10400"
+    async with adapted(venue, pulled=False, taken_minor=9_000_000_000) as one:
+        assert one.adapter.cash_minor == 1_400_000_000
+    async with adapted(venue, pulled=False, taken_minor=20_000_000_000) as one:
+        assert one.adapter.cash_minor == 0
