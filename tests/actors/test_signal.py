@@ -454,7 +454,7 @@ def test_dust_is_flat():
 
 @pytest.mark.parametrize(("worth_usd", "leaves"), [(9.99, False), (10.01, True)])
 def test_coins_that_no_order_can_sell_are_left_alone_and_sold_with_the_next(worth_usd, leaves):
-    """Alpaca takes no order below 10 USD. A refused exit every eight seconds of every such coin uses up its requests."""
+    """Alpaca takes no order below 10 USD. A refused exit every eight seconds of each uses up its requests."""
     bench = Bench("crypto", "BTC/USD")
     lot = float(bench.signal.symbols["BTC/USD"].instrument.lot)
     bench.warm().held(lots=round(worth_usd / bench.price / lot))
