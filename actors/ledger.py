@@ -36,7 +36,7 @@ from risk.day_trades import DayTraded, DayTrades
 from risk.ledger.books import OPENING, Books, UnknownInstrument
 from risk.ledger.postings import Deposit, Entry, Event, Release, Reserve
 from risk.order import LiveOrder, OrderEvent, OrderFault, OrderState, apply, inherit_fill, plan
-from risk.position import SPOT
+from risk.position import coin_fee_minor
 from supervisor import journal
 from supervisor.actor import Post
 from supervisor.mailbox import Hears
@@ -45,10 +45,6 @@ from venues.market import Accepted, Cancelled, CancelRefused, Fill, FundingPaid,
 
 OVER_KEPT_MAX = 2_000
 """Orders that are over and still known, for fills that come late: hours of trading."""
-
-COIN_FEE_PARTS = 100
-"""Coins that are less by at most one of so many parts were taken as fees: the highest tier takes a quarter of that of a
-fill, and a day's turnover of a coin is some positions of it."""
 
 TAKEN = (OrderState.RESTING, OrderState.FILLED)
 """States that only an order which the venue has taken in comes to."""
@@ -293,21 +289,10 @@ class LedgerMind:
         if not lots or self.books.position(engine, symbol).lots != drift.ledger_lots:
             return [], []
         fill_id = f"adopted-{symbol}-{drift.ledger_lots}-{drift.venue_lots}-{drift.at_ns}"
-        fee_minor = self._coin_fee(drift)
+        instrument = self.books.instruments.get((engine, symbol))
+        fee_minor = coin_fee_minor(instrument, drift.ledger_lots, drift.venue_lots, drift.ticks)
         fill = Fill(engine, fill_id, "", symbol, side_of(lots), abs(lots), drift.ticks, fee_minor, False, drift.at_ns)
         return self._news(fill)
-
-    def _coin_fee(self, drift: Drift) -> int:
-        """What a venue that takes its fees in coins at the day's end has taken: a little less, and nobody was paid.
-
-        Booked as sold for money it would be a profit that the account does not have, day after day.
-        """
-        instrument = self.books.instruments.get((drift.engine, drift.symbol))
-        gone = drift.ledger_lots - drift.venue_lots
-        few = 0 < gone <= drift.ledger_lots // COIN_FEE_PARTS
-        if instrument is None or instrument.asset_class != SPOT or not few:
-            return 0
-        return instrument.notional_minor(drift.ticks, gone)
 
     def _money(self, event: FundingPaid | Deposit) -> tuple[list[Struct], list[Struct]]:
         booked = self._post(event)

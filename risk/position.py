@@ -15,6 +15,10 @@ from venues.market import MINOR_PER_USD, Fill, Instrument
 SPOT = "spot"
 """The asset class of coins that are held and not borrowed."""
 
+COIN_FEE_PARTS = 100
+"""Coins that are less by at most one of so many parts were taken as fees: the highest tier takes a quarter of that of a
+fill, and a day's turnover of a coin is some positions of it."""
+
 
 class Position(Struct, frozen=True, kw_only=True):
     """What is held of one symbol; the default is flat."""
@@ -46,6 +50,17 @@ def is_leftover(lots: int, ticks: float, instrument: Instrument, room: float = 1
     """
     least = instrument.notional_min_usd * MINOR_PER_USD
     return instrument.asset_class == SPOT and instrument.minor_per_tick_lot * abs(lots) * ticks < float(least) * room
+
+
+def coin_fee_minor(instrument: Instrument | None, before: int, after: int, ticks: int) -> int:
+    """What a venue that takes its fees in coins at the day's end has taken: a little less, and nobody was paid.
+
+    Booked as sold for money it would be a profit that the account does not have, day after day.
+    """
+    gone = before - after
+    if instrument is None or instrument.asset_class != SPOT or not 0 < gone <= before // COIN_FEE_PARTS:
+        return 0
+    return notional_minor(instrument, ticks, gone)
 
 
 def apply_fill(position: Position, fill: Fill, instrument: Instrument, dust_lots: float = 0.0) -> tuple[Position, int]:
