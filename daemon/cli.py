@@ -17,7 +17,7 @@ from daemon.commands_ledger import ledger
 from daemon.commands_logs import logs
 from daemon.commands_scenario import scenario
 from daemon.commands_screen import screen
-from daemon.commands_serve import keys, serve
+from daemon.commands_serve import keys, mcp, serve
 from daemon.options import Mode, RunOptions
 from daemon.terminal import AsJson, DataDir, finish, json_text
 
@@ -42,6 +42,7 @@ app.command(
     name="generate", epilog="Example: obid generate --preset hyperliquid_perp_sol --seconds 3600 --out sol.parquet"
 )(generate)
 app.command(name="fund-perp", epilog="Example: obid fund-perp --usd 100")(fund_perp)
+app.command(name="mcp", epilog="Example: obid mcp --data-dir var/aleatoric")(mcp)
 app.command(name="serve", epilog="Example: obid serve --port 8787 --data-dir var/aleatoric")(serve)
 app.command(name="logs", epilog="Example: obid logs -f --event fill --symbol BTC")(logs)
 

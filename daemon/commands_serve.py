@@ -50,6 +50,18 @@ def serve(
     finish(work)
 
 
+def mcp(data_dir: DataDir = None) -> None:
+    """Speak the Model Context Protocol over standard input and output, for an assistant that starts this itself."""
+
+    def work() -> int:
+        folder = options.parse_data_dir(data_dir)
+        from daemon.http.mcp_stdio import speak
+
+        return speak(folder)
+
+    finish(work)
+
+
 @keys.command(epilog="Example: obid keys create --scope generate --scope stream --name laptop")
 def create(scope: Scopes = None, name: Name = "", data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Make a key and show it, this once."""

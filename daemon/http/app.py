@@ -5,15 +5,22 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import Response
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from daemon.http import metrics
 from daemon.http.documented import answers
 from daemon.http.door import OPEN, Door
+from daemon.http.mcp_http import McpEndpoint
+from daemon.http.mcp_server import server_of
 from daemon.http.problems import ProblemBody, add_handlers
+from daemon.http.routes_caches import cache_router
 from daemon.http.routes_generate import generate_router
+from daemon.http.routes_mcp import mcp_router
 from daemon.http.routes_stream import stream_router
 from daemon.http.service import API_VERSION, Service
+from daemon.http.toolbox import Toolbox
 from venues.aleatoric.model import GENERATOR_VERSION
 
 TITLE = "Aleatoric"
@@ -39,6 +46,12 @@ def app_of(service: Service) -> ASGIApp:
     add_handlers(app)
     app.include_router(generate_router(service))
     app.include_router(stream_router(service))
+    toolbox = Toolbox(service)
+    app.include_router(mcp_router(toolbox))
+    app.include_router(cache_router(service))
+    manager = StreamableHTTPSessionManager(server_of(toolbox), json_response=True, stateless=True)
+    service.beside.append(manager.run)
+    app.router.routes.append(Route("/mcp", McpEndpoint(manager), methods=["GET", "POST", "DELETE"]))
     _add_plain(app, service)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return Door(app, service.ring, service.limits, service.clock, service.metrics)

@@ -2,10 +2,11 @@
 
 import asyncio
 import errno
+from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -24,6 +25,7 @@ from venues.aleatoric.artifacts.files import whole
 from venues.aleatoric.manifest import manifest_hash
 from venues.aleatoric.model import BLOCK_STEPS
 
+T = TypeVar("T")
 RECORD = ".json"
 BLOCKS_FOR_SEVERAL = 8 * WINDOW_BLOCKS
 """A shorter run is over before more processes have started."""
@@ -58,6 +60,7 @@ class Jobs:
     def __init__(self, folder: Path, artifacts: Artifacts, limits: Limits, clock: Clock, metrics: Metrics) -> None:
         self.folder, self.artifacts, self.limits, self.clock, self.metrics = folder, artifacts, limits, clock, metrics
         self.workers = 1
+        self.cache = folder.with_name("cache")
         self._beside = Beside(clock)
         self._pool: ProcessPoolExecutor | None = None
         self._jobs: dict[str, Job] = {}
@@ -150,6 +153,8 @@ class Jobs:
                 told = await self._made(job, run)
             if not job.over:
                 self.metrics.rows.add(by=told["row_count"])
+                if run.request.enable_cache:
+                    (self.metrics.hits if told["cache_hit"] else self.metrics.misses).add()
                 self._finish(job, "completed", result=told)
         except TimeoutError:
             self._marks(job).cancel.touch()
@@ -171,7 +176,9 @@ class Jobs:
     async def _made(self, job: Job, run: Run) -> dict[str, Any]:
         driver, tries = run.request.driver, 0
         settings = self._settings(run)
-        task = Task(run.batch, self.artifacts.folder / f"{job.job_id}.parquet", settings, self._marks(job))
+        cache = self.cache if run.request.enable_cache else None
+        out = self.artifacts.folder / f"{job.job_id}.parquet"
+        task = Task(run.batch, out, settings, self._marks(job), cache)
         while True:
             pool = self._pool
             assert pool is not None, "jobs are taken after start"
@@ -186,6 +193,16 @@ class Jobs:
                 if tries > driver.max_retries:
                     raise
                 await self.clock.sleep(driver.backoff_seconds * 2 ** (tries - 1))
+
+    async def work(self, do: Callable[..., T], *asked: Any) -> T:
+        """Let a worker do something small. Raises what it raises, and Problem when the worker died of it."""
+        assert self._pool is not None, "there is work after start"
+        try:
+            return await asyncio.wrap_future(self._pool.submit(do, *asked))
+        except BrokenProcessPool:
+            self._pool.shutdown(wait=False)
+            self._pool = new_pool(self.workers)
+            raise Problem(500, "a worker process died; try again") from None
 
     def _settings(self, run: Run) -> Settings:
         """How the run is made: by more processes only where that is worth their start."""

@@ -33,6 +33,8 @@ class Dataset(BaseModel):
     digest: str = Field(description="sha256 of every number of the run; `obid generate` prints the same.")
     generator_version: int
     seed: int
+    cache_key: str | None = Field(None, description="Where the cache has it; only with enable_cache.")
+    cache_hit: bool | None = Field(None, description="Whether it was there already.")
     files: dict[str, str] = Field(description="URLs of events, book, trades and manifest.")
 
 
@@ -69,6 +71,8 @@ def dataset_of(job: Job, base_url: str) -> dict[str, Any]:
         "digest": told["digest"],
         "generator_version": told["generator_version"],
         "seed": manifest["seed"],
+        "cache_key": told.get("cache_key"),
+        "cache_hit": told.get("cache_hit"),
         "files": urls,
     }
 
@@ -82,19 +86,30 @@ def ended(job: Job, base_url: str) -> dict[str, Any]:
     raise Problem(job.http_status, f"the job failed: {job.error}", "job_id")
 
 
+async def waited(service: Service, asked: GenerateRequest, owner: str, base_url: str) -> dict[str, Any]:
+    """Make a data set and wait for it. Raises Problem and ConfigError."""
+    job, sync_s = submitted(service, asked, owner), service.limits.sync_s_max
+    if not await service.jobs.wait(job, sync_s):
+        service.jobs.cancel(job)
+        right = f"not done within {sync_s:g} s; use POST /v1/jobs/generate, which has no HTTP timeout"
+        raise Problem(504, right, "duration_seconds")
+    return ended(job, base_url)
+
+
+def submitted(service: Service, asked: GenerateRequest, owner: str) -> Job:
+    """The job of a request. Raises Problem and ConfigError."""
+    if asked.enable_cache:
+        service.refuse_full_cache()
+    return service.jobs.submit(run_of(asked, service.limits), owner)
+
+
 def generate_router(service: Service) -> APIRouter:
     """The endpoints under /data, /v1/data, /v1/jobs and /artifacts."""
     router = APIRouter(tags=["generate"])
 
     async def generate(asked: GenerateRequest, request: Request) -> Any:
         """Make a data set and wait for it."""
-        limits, owner = service.limits, request.state.caller.id
-        job = service.jobs.submit(run_of(asked, limits), owner)
-        if not await service.jobs.wait(job, limits.sync_s_max):
-            service.jobs.cancel(job)
-            right = f"not done within {limits.sync_s_max:g} s; use POST /v1/jobs/generate, which has no HTTP timeout"
-            raise Problem(504, right, "duration_seconds")
-        return ended(job, str(request.base_url))
+        return await waited(service, asked, request.state.caller.id, str(request.base_url))
 
     for path in ("/data/generate", "/v1/data/generate"):
         router.post(path, response_model=Dataset, responses=answers(409, 422, 429, 500, 504, 507))(generate)
@@ -117,7 +132,7 @@ def generate_router(service: Service) -> APIRouter:
     @router.post("/v1/jobs/generate", status_code=202, response_model=JobTold, responses=answers(422, 429, 507))
     async def submit(asked: GenerateRequest, request: Request) -> Any:
         """Make a data set as a job: answers at once."""
-        return told(service.jobs.submit(run_of(asked, service.limits), request.state.caller.id), request)
+        return told(submitted(service, asked, request.state.caller.id), request)
 
     @router.get("/v1/jobs/{job_id}", response_model=JobTold, responses=answers(404, 422))
     async def status(job_id: JobId, request: Request) -> Any:

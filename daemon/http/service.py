@@ -1,8 +1,11 @@
 """The service: everything that its endpoints share, from start to stop."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from daemon.http.artifacts import Artifacts
 from daemon.http.folders import folders_in
@@ -10,10 +13,12 @@ from daemon.http.jobs import Jobs
 from daemon.http.keys import KeyRing
 from daemon.http.limits import Limits
 from daemon.http.metrics import Metrics
-from daemon.http.problems import LOG
+from daemon.http.problems import LOG, Problem
 from daemon.http.streams import Hub
 from supervisor.beside import Beside
 from supervisor.clock import Clock
+from venues.aleatoric.artifacts.cache import Cache, Sidecar
+from venues.aleatoric.artifacts.event_cache import EventCache, EventSidecar
 
 HOUSE_EACH_S = 5.0
 """How soon old artifacts go, and the streams of a revoked key."""
@@ -32,7 +37,10 @@ class Service:
         self.ring = KeyRing(self.folders.keys)
         self.artifacts = Artifacts(self.folders.artifacts, limits.artifacts_bytes_max, limits.artifacts_age_s_max)
         self.jobs = Jobs(self.folders.jobs, self.artifacts, limits, clock, self.metrics)
+        self.cache = Cache(self.folders.cache)
+        self.events = EventCache(self.folders.cache / "events")
         self.stopping = False
+        self.beside: list[Callable[[], AbstractAsyncContextManager[None]]] = []  # what else runs while this does
         self.hub = Hub(clock, self.metrics)
         self._beside = Beside(clock)
         self.metrics.gauge("aleatoric_jobs_unfinished", "Jobs that wait or run.", lambda: len(self.jobs.unfinished()))
@@ -46,9 +54,49 @@ class Service:
             self.jobs.start(workers)
             stack.push_async_callback(self.jobs.stop)
             stack.callback(self.hub.threads.shutdown, wait=True, cancel_futures=True)
+            for other in self.beside:
+                await stack.enter_async_context(other())
             self._beside.start(self._keep_house(), "house")
             stack.push_async_callback(self._beside.stop)
             yield
+
+    def cache_entries(self) -> list[dict[str, Any]]:
+        """What is in the cache, runs and canonical events."""
+        runs = [_told(entry, "run") for entry in self.cache.entries()]
+        return runs + [_told(entry, "normalized") for entry in self.events.entries()]
+
+    def cached(self, key: str) -> dict[str, Any]:
+        """An entry of the cache. Raises Problem."""
+        if (run := self.cache.find(key)) is not None:
+            return _told(run, "run") | {"manifest": msgspec.to_builtins(run.manifest)}
+        if (events := self.events.find(key)) is not None:
+            return _told(events, "normalized")
+        raise Problem(404, "there is no such entry in the cache; GET /mcp/caches/stats lists them", "cache_key")
+
+    def uncache(self, key: str) -> bool:
+        """Remove an entry; says whether it was there."""
+        return self.cache.remove(key) or self.events.remove(key)
+
+    def cache_stats(self) -> dict[str, Any]:
+        """What the cache holds, how small it is, how often it helped."""
+        entries = self.cache_entries()
+        raw, cached = (sum(entry[name] for entry in entries) for name in ("raw_bytes", "cached_bytes"))
+        hits, misses = self.metrics.hits.values[()], self.metrics.misses.values[()]
+        totals = {"entries": len(entries), "raw_bytes": raw, "cached_bytes": cached}
+        return {
+            "caches": entries,
+            "totals": totals | {"compression_ratio": round(raw / cached, 2) if cached else None},
+            "hits": hits,
+            "misses": misses,
+            "hit_ratio": hits / (hits + misses) if hits + misses else None,
+        }
+
+    def refuse_full_cache(self) -> None:
+        """Refuse to keep more than the cache may take. Raises Problem."""
+        taken, most = sum(entry["cached_bytes"] for entry in self.cache_entries()), self.limits.cache_bytes_max
+        if taken >= most:
+            right = f"the cache has {taken} of {most} bytes: DELETE /mcp/caches/KEY, or ask without enable_cache"
+            raise Problem(507, right, "enable_cache")
 
     def stop(self) -> None:
         """End what would not end by itself."""
@@ -65,3 +113,10 @@ class Service:
             except OSError as error:
                 LOG.error("old artifacts could not be removed", exc_info=error)
             await self.clock.sleep(HOUSE_EACH_S)
+
+
+def _told(entry: Sidecar | EventSidecar, kind: str) -> dict[str, Any]:
+    """An entry of the cache in a line."""
+    told: dict[str, Any] = msgspec.structs.asdict(entry)
+    told.pop("manifest", None)
+    return {"kind": kind, **told, "compression_ratio": round(entry.ratio, 2)}

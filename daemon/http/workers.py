@@ -3,8 +3,12 @@
 What a worker and the service tell each other goes by small files: how far it is, and that it is to stop.
 """
 
+import shutil
 import signal
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from decimal import Decimal
+from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -12,9 +16,15 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from venues.aleatoric.artifacts.driver import Settings, run_batch
+from venues.aleatoric.artifacts.cache import Cache, key_of
+from venues.aleatoric.artifacts.driver import WINDOW_BLOCKS, Heard, Report, Settings, run_batch
+from venues.aleatoric.artifacts.event_cache import EventCache, event_key
+from venues.aleatoric.artifacts.files import Written, join_parts, parts_folder, paths_of, write_window
+from venues.aleatoric.artifacts.rows import Rows
 from venues.aleatoric.artifacts.table import events
 from venues.aleatoric.batch import Batch
+from venues.aleatoric.canonical.events import BadRow, Unread, to_json
+from venues.aleatoric.canonical.normalise import normalise
 from venues.aleatoric.manifest import SimulationManifest
 
 
@@ -25,6 +35,7 @@ class Task(Struct, frozen=True):
     out: Path
     settings: Settings
     marks: "Marks"
+    cache: Path | None = None  # where to keep the run, and to look for it first
 
 
 class Marks(Struct, frozen=True):
@@ -71,9 +82,96 @@ def make(task: Task) -> dict[str, Any]:
         task.marks.progress.write_text(f"{done} {total}")
 
     heard(0, task.batch.blocks)
-    made = made_known(task.batch, run_batch(task.batch, task.out, task.settings, heard), task.out)
-    result: dict[str, Any] = msgspec.to_builtins(made | {"content_length_bytes": task.out.stat().st_size})
+    found = _cached(task, heard) if task.cache is not None else None
+    report = found[0] if found else run_batch(task.batch, task.out, task.settings, heard)
+    made = made_known(task.batch, report, task.out) | {"content_length_bytes": task.out.stat().st_size}
+    made |= {"cache_key": key_of(task.batch), "cache_hit": found[1]} if found else {}
+    result: dict[str, Any] = msgspec.to_builtins(made)
     return result
+
+
+def _cached(task: Task, heard: Heard) -> tuple[Report, bool]:
+    """The files of a run out of the cache, where it is put first if it is not there."""
+    assert task.cache is not None
+    cache, key, batch = Cache(task.cache), key_of(task.batch), task.batch
+    sidecar = cache.find(key)
+    hit = sidecar is not None
+
+    def watched(rows: Iterable[Rows]) -> Iterator[Rows]:
+        for block in rows:
+            heard(block.block, batch.blocks)
+            yield block
+
+    if sidecar is None:
+        sidecar = cache.keep(batch, watched(batch.rows()))
+    rows_to_files(batch, watched(cache.rows(key)), task.out)
+    report = Report(
+        files={kind: str(path) for kind, path in paths_of(task.out).items()},
+        manifest_hash=sidecar.manifest_hash,
+        digest=sidecar.digest,
+        row_count=sidecar.row_count,
+        books=sidecar.books,
+        trades=sidecar.trades,
+        retries=0,
+    )
+    return report, hit
+
+
+def rows_to_files(batch: Batch, rows: Iterable[Rows], out: Path) -> list[Written]:
+    """The files of rows that are there already: those that `run_batch` writes."""
+    folder = parts_folder(out)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        made, pending = list[Written](), list[Rows]()
+        for block in rows:
+            pending.append(block)
+            if len(pending) == WINDOW_BLOCKS or block.block == batch.blocks - 1:
+                made.append(write_window(batch.model, folder, pending[0].block, pending))
+                pending = []
+        join_parts(folder, out)
+        return made
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def export_run(folder: Path, key: str, out: Path) -> None:
+    """The events of a cached run as a Parquet file."""
+    from daemon.generate import batch_of
+
+    cache = Cache(folder)
+    sidecar = cache.find(key)
+    assert sidecar is not None, "who asks has looked"
+    rows_to_files(batch_of(sidecar.manifest, sidecar.seconds), cache.rows(key), out)
+    for path in set(paths_of(out).values()) - {out}:
+        path.unlink(missing_ok=True)
+
+
+def export_events(folder: Path, key: str, out: Path) -> None:
+    """Cached canonical events as a Parquet file."""
+    EventCache(folder).export(key, out)
+
+
+Normalised = tuple[list[bytes], str | None, bool]
+"""Lines of canonical events, bad rows and unread ones; the key they are kept under; whether they were there."""
+
+
+def normalised(source: str, symbol: str | None, rows: bytes, cache: Path | None) -> Normalised:
+    """What comes of rows, which are a JSON list. Raises BadRequest."""
+    key = event_key(source, symbol, rows)
+    kept = EventCache(cache) if cache is not None else None
+    if kept is not None and kept.find(key) is not None:
+        return list(kept.lines(key)), key, True
+    decoder = msgspec.json.Decoder(float_hook=Decimal)
+    outcomes = list(normalise(source, decoder.decode(rows), symbol))
+    lines = [to_json(outcome) for outcome in outcomes]
+    if kept is None:
+        return lines, None, False
+    bad, unread = (sum(isinstance(outcome, kind) for outcome in outcomes) for kind in (BadRow, Unread))
+    about: dict[str, str | int | None] = {"source": source, "symbol": symbol}
+    about |= {"input_sha256": sha256(rows).hexdigest(), "row_count": len(lines) - bad - unread}
+    kept.keep(key, about | {"bad_rows": bad, "unread": unread}, lines)
+    return lines, key, False
 
 
 def warm() -> None:

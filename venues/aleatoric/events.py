@@ -208,6 +208,15 @@ def _lanes(manifest: SimulationManifest, wanted: Wanted, is_open: Callable[[int]
     return blocks()
 
 
+def rows_told(batch: Batch, rows: Iterable[Rows]) -> Iterator[tuple[int, FeedEvent]]:
+    """The trades and books of rows that were made before, each with the time at which it arrives."""
+    symbol = _Symbol(batch.model, batch.manifest, Wanted(channels=("trades", "books")))
+    for block in rows:
+        lanes = symbol.lanes(block, int(block.received_ns[-1]) if len(block.received_ns) else 0)
+        for at_ns, lane in _order(lanes):
+            yield at_ns, next(lanes[lane].events)
+
+
 def _pair_lanes(pair: Pair, wanted: Wanted) -> Iterator[list[_Lane]]:
     """The channels of spot and perpetual, block by block. What can't be is refused at once."""
     batch, triangle = Batch(pair.spot, wanted.seconds), Triangle(pair)

@@ -15,7 +15,7 @@ from daemon.http.serve import Asked, listening, live
 from supervisor.clock import Clock
 from supervisor.wall import now_ns, run_wall
 
-WAIT_S = 60.0
+WAIT_S = 30.0
 """How long anything may take on a busy machine."""
 
 

@@ -63,7 +63,7 @@ def until(true) -> None:
     """Wait for it."""
     last = time.monotonic() + WAIT_S
     while not true():
-        assert time.monotonic() < last
+        assert time.monotonic() < last, true()
         time.sleep(0.02)
 
 
@@ -311,7 +311,8 @@ def test_who_does_not_read_is_cut_and_harms_nobody(tmp_path: Path, monkeypatch: 
 def test_a_key_may_have_so_many_streams(tmp_path: Path):
     with serving(tmp_path, replace(EASY, streams_per_key_max=1)) as service, service.client() as client:
         with client.stream("GET", "/stream/live", params={"symbol": "BTC"}) as answer:
-            next(answer.iter_lines())
+            lines = answer.iter_lines()  # to be held: without it the connection is closed
+            next(lines)
             second = client.get("/stream/live", params={"symbol": "BTC"})
             assert second.status_code == 429 and second.headers["retry-after"]
         until(lambda: told(client, "aleatoric_streams_open") == 0)

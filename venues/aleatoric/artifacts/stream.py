@@ -3,15 +3,16 @@
 The same market as the files': what a stream says in the wire format is what the events file holds, row for row.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
 import msgspec
 
 from config.errors import ConfigError
 from supervisor.clock import NS_PER_MS, Clock
+from venues.aleatoric.artifacts.rows import Rows
 from venues.aleatoric.batch import Batch
 from venues.aleatoric.dialects.speakers import venue_lines
-from venues.aleatoric.events import EventMarketFeed, Wanted
+from venues.aleatoric.events import EventMarketFeed, Wanted, rows_told
 from venues.aleatoric.pair import JITTER_NS_MAX, CompositePair
 from venues.aleatoric.triangle import pair_of
 from venues.aleatoric.wire_events import WireEvent, WireFormat
@@ -33,6 +34,14 @@ def wire_lines(batch: Batch) -> Iterator[Line]:
     """The same as JSON."""
     encode = msgspec.json.Encoder().encode
     return ((at_ns, encode(event)) for at_ns, event in wire_events(batch))
+
+
+def replayed_lines(batch: Batch, rows: Iterable[Rows]) -> Iterator[Line]:
+    """The wire's lines of rows that were kept: the bytes of `wire_lines`."""
+    encode, write = msgspec.json.Encoder().encode, WireFormat()
+    for at_ns, event in rows_told(batch, rows):
+        if isinstance(event, Book | Trade):
+            yield at_ns, encode(write.of(event))
 
 
 async def paced(lines: Iterator[Line], clock: Clock, say: Callable[[bytes], object]) -> AsyncIterator[int]:
