@@ -4,9 +4,14 @@ from difflib import get_close_matches
 
 from daemon.errors import BadInput
 from daemon.museum import (
+    alpaca_history,
+    alpaca_orders,
+    alpaca_streams,
     answers,
     budgets,
+    calendars,
     entries,
+    equities,
     exits,
     fills,
     machine,
@@ -21,7 +26,8 @@ from daemon.museum.sources import SOURCES, Source
 
 HYPERLIQUID = (rounding, answers, outcomes, fills, positions, entries, exits, budgets, machine, whole, sockets)
 """The first wing; a new one adds its modules to WINGS and its sources to sources.py."""
-WINGS = {"hyperliquid": HYPERLIQUID}
+ALPACA = (alpaca_orders, alpaca_streams, alpaca_history)
+WINGS = {"hyperliquid": HYPERLIQUID, "alpaca": ALPACA, "calendars": (calendars,), "equities": (equities,)}
 
 EXHIBITS: dict[str, Exhibit] = {
     exhibit.name: exhibit for rooms in WINGS.values() for room in rooms for exhibit in room.EXHIBITS

@@ -67,15 +67,21 @@ class Loopback:
 
 
 def play(symbols: Sequence[str], scene: Callable[[Loopback], Awaitable[T]]) -> T:
-    """Serve an emulator for as long as a scene lasts."""
+    """Serve an emulated Hyperliquid for as long as a scene lasts."""
+    where = Where("127.0.0.1", 0)
+    told = asked(where=where, seed=1, speed=SPEED, faults="none", accounts=(), symbols=tuple(symbols))
+    return staged(lambda clock: emulator_of(told, clock), scene)
+
+
+def staged(
+    build: Callable[[Clock], Emulator], scene: Callable[[Loopback], Awaitable[T]], epoch_ns: int | None = None
+) -> T:
+    """Serve what is built, from a time on, for as long as a scene lasts."""
     with listen("127.0.0.1", 0) as listener:
         port = int(listener.getsockname()[1])
-        told = asked(
-            where=Where("127.0.0.1", port), seed=1, speed=SPEED, faults="none", accounts=(), symbols=tuple(symbols)
-        )
 
         async def live(clock: Clock) -> T:
-            emulator, beside = emulator_of(told, clock), Beside(clock)
+            emulator, beside = build(clock), Beside(clock)
             program = program_of(emulator, listener, clock)
 
             async def serve() -> None:
@@ -87,4 +93,4 @@ def play(symbols: Sequence[str], scene: Callable[[Loopback], Awaitable[T]]) -> T
             finally:
                 await beside.stop()
 
-        return run_wall(live, speed=SPEED)
+        return run_wall(live, epoch_ns, speed=SPEED)

@@ -2,12 +2,11 @@
 
 L1-L27 are failures that obi-execution-engine, the forerunner of this project, had live and named in its commits; D1-D17
 are defects found in its newest public code, by reading it or by running its functions. The others are public threads,
-by their numbers: nt nautilus_trader, hb hummingbot, hl-sdk hyperliquid-python-sdk, pb passivbot, ft freqtrade.
+by their numbers: nt nautilus_trader, hb hummingbot, hl-sdk hyperliquid-python-sdk, pb passivbot, ft freqtrade, alpaca
+alpaca-py, lean QuantConnect's Lean and its brokerages.
 """
 
 from msgspec import Struct
-
-ALPACA = "nothing of it is Hyperliquid's: it belongs to the Alpaca wing"
 
 
 class Source(Struct, frozen=True):
@@ -23,16 +22,16 @@ def _thread(key: str, project: str, about: str, left_out: str = "") -> Source:
 
 
 LIVE = (
-    Source("L1", "text of an enumeration in a fill's callback", ALPACA),
-    Source("L2", "a restart with an empty memory", "owners of adopted orders are Alpaca's part of it"),
-    Source("L3", "paper fills that live would not have made", ALPACA),
-    Source("L4", "connection limits and zombie streams", ALPACA),
-    Source("L5", "one WebSocket slot for data and orders", ALPACA),
-    Source("L6", "a stop that crashed on a feed that was never started", ALPACA),
-    Source("L7", "time in force, day trades and short sales of equities", ALPACA),
-    Source("L8", "a network error in a poll that ended everything", ALPACA),
+    Source("L1", "text of an enumeration in a fill's callback"),
+    Source("L2", "a restart with an empty memory, orders without a tag"),
+    Source("L3", "paper fills that live would not have made"),
+    Source("L4", "connection limits and zombie streams"),
+    Source("L5", "one WebSocket slot for data and orders"),
+    Source("L6", "a stop that crashed on a feed that was never started"),
+    Source("L7", "time in force, day trades and short sales of equities"),
+    Source("L8", "a network error in a poll that ended everything"),
     Source("L9", "prices rounded to zero, sizes rounded over the cap"),
-    Source("L10", "a preseed cut at the vendor's page", ALPACA),
+    Source("L10", "a preseed cut at the vendor's page"),
     Source("L11", "status ok with an error inside, of orders and of leverage"),
     Source("L12", "stale memory and dust that deadlocked exits and entries"),
     Source("L13", "an imbalance of five levels that flickers"),
@@ -41,7 +40,7 @@ LIVE = (
     Source("L16", "one clearinghouse asked of many, caps that were never enforced"),
     Source("L17", "names put into capitals"),
     Source("L18", "post-only exits that loop, exits looked up by one tag"),
-    Source("L19", "leverage that the venue refuses", "the stream that cancelled its siblings is Alpaca's"),
+    Source("L19", "leverage that the venue refuses, a stream that cancelled its siblings"),
     Source("L20", "profits paired, summed and paged wrongly"),
     Source("L21", "SIGTERM ignored", "signals themselves need a process: tests/daemon sends them to one"),
     Source("L22", "a size override ignored, a net cap open on NaN"),
@@ -60,9 +59,7 @@ LIVE = (
         "a counter that could not count, a window of the wrong start",
         "there is no counter of toxic fills here; that each fault fires is held by the emulator's tests",
     ),
-    Source(
-        "L26", "a calendar that ended too soon", "earnings by symbol are not kept here: the calendar is of the economy"
-    ),
+    Source("L26", "a calendar that ended too soon, of releases and of reports"),
     Source("L27", "the same refusal 120 times an hour"),
 )
 
@@ -85,7 +82,7 @@ DEFECTS = (
     ),
     Source("D13", "a breaker for buys alone, open on errors, renewed by restarts"),
     Source("D14", "a watchdog that mis-sums, a halt that does not hold, orders that stay"),
-    Source("D15", "a sector counter of equities", "only equities have sectors: it belongs to the Alpaca wing"),
+    Source("D15", "a sector counter of equities, exits that were believed before they were sent"),
     Source("D16", "two kinds of price in one window"),
     Source("D17", "names of orders by the second"),
 )
@@ -112,6 +109,29 @@ THREADS = (
     ),
     _thread("pb-567", "passivbot", "429 on a shared address"),
     _thread("ft-10960", "freqtrade", "the address's requests used up by stops"),
+    _thread("alpaca-740", "alpaca-py", "a stream mute for hours, another that reconnects every ten milliseconds"),
+    _thread("alpaca-248", "alpaca-py", "connection limit exceeded"),
+    _thread("alpaca-api-165", "Alpaca-API", "a replace of what is partly filled begins anew"),
+    _thread("lean-ib-249", "Lean.Brokerages.InteractiveBrokers", "fills during a disconnect dropped"),
+    _thread("lean-tastytrade-31", "Lean.Brokerages.Tastytrade", "a mute market data socket, no word, no recovery"),
+    _thread("lean-tradestation-95", "Lean.Brokerages.TradeStation", "heartbeats flow, frames of fills are missing"),
+    _thread("lean-alpaca-60", "Lean.Brokerages.Alpaca", "orders while trade_updates was down"),
+    _thread("lean-4680", "Lean", "cash asked for once a day"),
+    _thread("lean-9742", "Lean", "paper fills that never come because quotes froze"),
+    _thread("alpacatradingagent-36", "AlpacaTradingAgent", "an equity that is no number as high water"),
+    _thread("forven-92", "Forven", "a halt latched by one bad tick"),
+    _thread("go-trader-1448", "go-trader", "the whole book halted on one position's margin"),
+    _thread("openalgo-1419", "openalgo", "a watchdog of staleness in closed markets"),
+    _thread("qubx-390", "Qubx", "a paper venue whose prices never moved"),
+    _thread("quantdinger-141", "QuantDinger", "a halt around news, asked for"),
 )
 
-SOURCES = (*LIVE, *DEFECTS, *THREADS)
+OURS = (
+    Source("README", "what obi-execution-engine's README says and its code does not: gates, sessions, a calendar"),
+    Source("calendar", "rows of Financial Modeling Prep over the years: names, times, plans, and releases that moved"),
+    Source("trap-alpaca", "Alpaca's wire: binary frames, times in two notations, replaces that lose to a fill"),
+    Source("hour", "found by an hour of our own daemon against the emulated Alpaca (make alpaca-hour)"),
+)
+"""Not threads: what documents and frames say, and what we found ourselves."""
+
+SOURCES = (*LIVE, *DEFECTS, *THREADS, *OURS)
