@@ -144,6 +144,11 @@ class Orders:
             oldest = next(iter(self._over))
             del self._over[oldest], self._orders[oldest]
 
+    def revive(self, tracked: Tracked) -> None:
+        """It was taken for over, and is not."""
+        tracked.over = False
+        self._over.pop(tracked.request.id, None)
+
     def count(self, told: Execution, lots: int) -> bool:
         """Count an execution for its order and those in its place; False if it was counted before."""
         names = {fill_id(told), told.execution_id} - {""}

@@ -236,7 +236,7 @@ class Desk:
 
     async def _cancel(self, tracked: Tracked) -> tuple[str, bool]:
         """Ask for the end of an order and wait for it; the venue's words if it refused, and whether it is over."""
-        if tracked.over:
+        if tracked.over and not await self._lives_on(tracked):
             return "", True
         if not tracked.row_id and await self.feed.look_up(tracked) is None:
             return "the venue does not know it", False
@@ -252,6 +252,15 @@ class Desk:
             if refusal:
                 break
         return refusal, await self.feed.wait(tracked, 0)
+
+    async def _lives_on(self, tracked: Tracked) -> bool:
+        """Whether the venue has an order in its book that is over here: a refusal was not the truth."""
+        row = await self.feed.look_up(tracked)
+        if row is None or row.fate is not Fate.OPEN:
+            return False
+        self.tell(f"order {tracked.request.id} was over and lives at the venue: it is cancelled there")
+        self.orders.revive(tracked)
+        return True
 
     async def _delete(self, row_id: str) -> str:
         """Ask for the end of an order; the venue's words if it refused."""
@@ -308,7 +317,8 @@ class Desk:
             if tracked.own_lots < tracked.filled_there and not tracked.over:
                 return None  # its fills are owed, and its end comes after them
         reason = "never arrived: its id was used up" if self._is_twin(tracked, row, instrument) else row.status
-        return Cancelled(engine, order.id, order.symbol, tracked.lots_filled, reason, row.at_ns)
+        filled = min(tracked.lots_filled, order.lots)  # a chain may have more than it wanted; its fills tell that
+        return Cancelled(engine, order.id, order.symbol, filled, reason, row.at_ns)
 
     @staticmethod
     def _is_twin(tracked: Tracked, row: Order, instrument: Instrument) -> bool:

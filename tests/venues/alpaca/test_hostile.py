@@ -5,7 +5,7 @@ import pytest
 from tests.venues.alpaca.adapted import adapted
 from tests.venues.alpaca.fake_alpaca import fake_alpaca, until
 from venues.alpaca.orders import Restored
-from venues.market import Accepted, Cancelled
+from venues.market import Accepted, Cancelled, Rejected
 from venues.market import TimeInForce as Tif
 from venues.venue import FillsUnread, VenueUnreachable
 
@@ -135,3 +135,20 @@ async def test_an_engine_that_comes_later_shares_what_the_others_books_do_not_ha
         assert one.adapter.cash_minor == 1_400_000_000
     async with adapted(venue, pulled=False, taken_minor=20_000_000_000) as one:
         assert one.adapter.cash_minor == 0
+
+
+async def test_an_order_that_was_refused_and_lives_can_be_cancelled(venue):
+    """A proxy's 403 after the venue had taken it in: whoever cancelled it was told that it was over."""
+    async with adapted(venue) as one:
+        order = one.order(BTC, "buy", "0.3", "50000", tif=Tif.ALO)
+        venue.refusals = [(403, {"message": "forbidden"})]
+        assert isinstance(await one.adapter.submit(order), Rejected)
+        body = venue.acts()[-1][2]
+        await venue.place(body)
+        (stray,) = await one.adapter.open_orders()
+        assert stray.order_id == order.id
+        assert isinstance(await one.adapter.cancel(BTC, order.id), Cancelled)
+        assert venue.of(order.id)["status"] == "canceled"
+        assert not await one.adapter.open_orders()
+        assert isinstance(await one.adapter.cancel(BTC, order.id), Cancelled)  # and what is over stays so
+        assert [method for method, _, _ in venue.acts()] == ["POST", "DELETE"]
