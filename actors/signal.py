@@ -43,6 +43,12 @@ from venues.market import Bar, Instrument, Side, TimeInForce, side_of
 FORCED = frozenset({"stop_loss", "flatten", "session_close", "held_overnight"})
 """Reasons to leave that cross the spread whatever the route says."""
 
+BY_THE_CLOCK = frozenset({"session_close", "held_overnight"})
+BLIND_BPS = 500.0
+"""How far an exit that the clock asks for may cross a price that is old: a stream that died before the close would
+leave shares overnight for a bound that their price has left. Such an order meets the best price of all exchanges
+(SEC Rule 611), and none trades farther than this from its last minutes' mean (Limit Up-Limit Down, tier 1)."""
+
 FLATTEN = Decision(Act.EXIT, "flatten")
 SESSION_SHUT = Decision(Act.NONE, "session_shut")
 SESSION_CLOSING = Decision(Act.NONE, "session_closing")
@@ -385,7 +391,9 @@ class Signal:
         touch, side = state.book(), side_of(-state.lots)
         how = time_in_force(state.route, Purpose.EXIT, 0.0, forced=forced or touch is None)
         at = (touch.bid, touch.ask) if touch else (price, price)  # nobody knows where a resting order would join
-        ticks = limit_ticks(state.instrument, side, at, how, self.limits.taker_slippage_bps)
+        blind = decision.reason in BY_THE_CLOCK and not state.fresh
+        slippage_bps = max(self.limits.taker_slippage_bps, BLIND_BPS if blind else 0.0)
+        ticks = limit_ticks(state.instrument, side, at, how, slippage_bps)
         view = self._view(state, price, now_ns)
         return self._intend(state, (Purpose.EXIT, side, abs(state.lots), ticks, how), decision, view, now_ns)
 

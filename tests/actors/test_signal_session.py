@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from actors.messages import HeldOutside, Imbalance
+from actors.messages import HeldOutside, Imbalance, StreamState
 from actors.signal import Signal
 from config.load import load_profile
 from risk.intent import Cancel, Purpose
@@ -55,6 +55,19 @@ def test_a_start_in_the_last_minute_leaves_as_soon_as_there_is_a_price():
     (exit_,) = tick(bench, at_ns + S)
     assert exit_.reason == "session_close"
     assert 99.3 < exit_.ticks * 0.01 < 99.5
+
+
+@pytest.mark.parametrize(("fresh", "bps"), [(True, 10), (False, 500)])
+@pytest.mark.parametrize("lots", [3, -3])
+def test_the_close_does_not_wait_for_a_price_that_nobody_hears(lots, fresh, bps):
+    """The quotes ended at 15:50 and the price went on: at 10 bps of the last quote nothing fills until the close."""
+    bench = hold(equities(), lots)
+    symbol = bench.symbol
+    bench.signal.hear(StreamState("equities", symbol, fresh, 130_000, MONDAY.closes_ns - FLATTEN_NS - S))
+    (exit_,) = tick(bench, MONDAY.closes_ns - FLATTEN_NS)
+    price = float(bench.signal.symbols[symbol].instrument.price(exit_.ticks))
+    assert abs(price / 100.0 - 1) * 10_000 == pytest.approx(bps, abs=3)
+    assert (price < 100.0) is (lots > 0)
 
 
 def test_an_exit_that_does_not_fill_is_asked_for_again_until_the_close_and_then_said():
