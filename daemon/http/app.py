@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from daemon.http import metrics
 from daemon.http.documented import answers
 from daemon.http.door import OPEN, Door
+from daemon.http.examples import EXAMPLES
 from daemon.http.mcp_http import McpEndpoint
 from daemon.http.mcp_server import server_of
 from daemon.http.problems import ProblemBody, add_handlers
@@ -74,6 +75,23 @@ def _add_plain(app: FastAPI, service: Service) -> None:
         return Response(service.metrics.text(), media_type=metrics.MEDIA_TYPE)
 
 
+def _protocol() -> dict[str, Any]:
+    """What the document says of POST /mcp, whose messages the protocol describes."""
+    message = {"type": "object", "required": ["jsonrpc", "method"], "properties": {"jsonrpc": {"const": "2.0"}}}
+    health = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
+    health |= {"params": {"name": "get_health", "arguments": {}}}
+    content = {"schema": message, "examples": {"get_health": {"value": health}}}
+    answer = {"description": "The answer.", "content": {"application/json": {"schema": {"type": "object"}}}}
+    return {
+        "tags": ["mcp"],
+        "summary": "Model Context Protocol: JSON-RPC 2.0 over streamable HTTP",
+        "operationId": "mcp",
+        "requestBody": {"required": True, "content": {"application/json": content}},
+        "responses": {"200": answer, "202": {"description": "A notification was taken."}}
+        | {str(status): said for status, said in answers(406, 415).items()},
+    }
+
+
 def _document(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document, made once: with the errors' schema and the keys that endpoints need."""
     if app.openapi_schema is None:
@@ -83,12 +101,16 @@ def _document(app: FastAPI) -> dict[str, Any]:
         parts.setdefault("schemas", {})["ProblemBody"] = problem
         parts["securitySchemes"] = SCHEMES
         document["security"] = [{name: []} for name in SCHEMES]
+        for path, examples in EXAMPLES.items():
+            content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+            content["examples"] = {name: {"value": value} for name, value in examples.items()}
         for path, methods in document["paths"].items():
             for said in methods.values():
                 # FastAPI's own error schema is not what this service answers.
                 problem_answer = answers(422)[422]
                 if path not in OPEN and "422" in said["responses"]:
                     said["responses"]["422"] = problem_answer
+        document["paths"]["/mcp"] = {"post": _protocol()}
         parts["schemas"].pop("HTTPValidationError", None)
         parts["schemas"].pop("ValidationError", None)
         app.openapi_schema = document
