@@ -22,6 +22,9 @@ from venues.market import Bar, Book, Side, Trade
 BACKLOG_MAX = 4096
 """Events that wait for a listener. Then books and bars are kept as the newest of each symbol, and trades go."""
 
+WIDE = 1.1
+"""Ask to bid. Limit Up-Limit Down keeps trades within 5 % of the last minutes' mean, on either side (tier 1)."""
+
 FIRST_BOOK_NS = 10 * NS_PER_S
 """After a subscription is confirmed its whole book is waited for so long."""
 
@@ -280,7 +283,13 @@ class Endpoint(Ear):
 
 
 def book_of(quote: Quote) -> Book:
-    """The best bid and ask as a book of one level; a side that is empty stays empty, and who reads it judges that."""
+    """The best bid and ask as a book of one level; a side that is empty stays empty, and who reads it judges that.
+
+    A quote that is wider than anything may trade in has no side at all: one of an exchange where nobody quotes (a bid of
+    a dollar, IEX in the morning) has a middle that stops positions and trips breakers at prices that never were.
+    """
+    if quote.bid is not None and quote.ask is not None and quote.ask.price > quote.bid.price * WIDE:
+        return Book(quote.symbol, quote.at_ns, quote.received_ns, (), ())
     bids = () if quote.bid is None else (quote.bid,)
     asks = () if quote.ask is None else (quote.ask,)
     return Book(quote.symbol, quote.at_ns, quote.received_ns, bids, asks)

@@ -126,6 +126,18 @@ async def test_shares_have_books_of_one_level(market):
         assert market.sockets[0].request.headers["Content-Type"] == "application/msgpack"
 
 
+async def test_a_quote_of_an_exchange_where_nobody_quotes_has_no_price(market):
+    """Its middle was half the share's price: a stop, and after three seconds of it the breaker."""
+    data = data_of(market)
+    async with hearing(data.stocks(["COST"]).market()) as (heard,):
+        await until(lambda: market.sockets and market.subscribed())
+        await market.push(
+            quote(), quote(bid=1.0, ask=900.1), quote(bid=900.0, ask=989.0), quote(bid=900.0, ask=199_999.0)
+        )
+        await until(lambda: len(heard.events) == 4)
+        assert [len(one.bids) + len(one.asks) for one in heard.events] == [2, 0, 2, 0]
+
+
 async def test_the_plan_is_told_and_kept(market):
     data = data_of(market)
     names = tuple(f"C{number:02}/USD" for number in range(28))
