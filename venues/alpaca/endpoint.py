@@ -285,7 +285,7 @@ class Endpoint(Ear):
 def book_of(quote: Quote) -> Book:
     """The best bid and ask as a book of one level; a side that is empty stays empty, and who reads it judges that.
 
-    A quote that is wider than anything may trade in has no side at all: one of an exchange where nobody quotes (a bid of
+    A quote that is wider than anything may trade in has no side: one of an exchange where nobody quotes (a bid of
     a dollar, IEX in the morning) has a middle that stops positions and trips breakers at prices that never were.
     """
     if quote.bid is not None and quote.ask is not None and quote.ask.price > quote.bid.price * WIDE:
