@@ -4,11 +4,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from actors.feed import History
 from actors.given_bars import BarFeed
 from actors.messages import BarGiven, BarHistory
+from daemon.markets import instrument_of
 from daemon.museum.alpaca_adapted import LOGIN, NOWHERE, AlpacaAdapted, DeskHttp, NoMarket, adapt_alpaca
 from daemon.museum.alpaca_desk import COIN, NO_SHORT, RTH, SHARE, AlpacaDesk, at_ns, facts_of
 from daemon.museum.bench import ENGINE, EQUITY_MINOR, MINUTE_NS, NOW_NS, PRICE, S, instrument, request
@@ -19,11 +21,12 @@ from supervisor.virtual import run_virtual
 from venues.alpaca.adapter import Alpaca, Shared, Wanted
 from venues.alpaca.bars import CRYPTO
 from venues.alpaca.data import Data
-from venues.alpaca.plan import PLUS
+from venues.alpaca.plan import BASIC, PLUS
 from venues.alpaca.rest import Rest
+from venues.alpaca.rules import order_body
 from venues.alpaca.trading_stream import TradingStream
 from venues.alpaca.trading_wire import Update, read_frame
-from venues.market import MINOR_PER_USD, Bar, Book, Fill, Level
+from venues.market import MINOR_PER_USD, Bar, Book, Fill, Level, Side
 from venues.matching import MatchingEngine
 from venues.rest import Answer
 from venues.venue import VenueUnreachable
@@ -218,6 +221,84 @@ SIBLINGS = Exhibit(
     check=lambda bars: bars == 1,
 )
 
+ALL = ("BTC/USD", "ETH/USD", *COINS[2:], "AAVE/USD", "BCH/USD", "DOT/USD", "SHIB/USD")
+
+
+def _says_what_is_left_out() -> int:
+    """Fourteen coins on a plan with ten order books: how many the feed says that it does not hear."""
+
+    async def live(clock: Clock) -> int:
+        data = Data(NOWHERE, NOWHERE, LOGIN, BASIC, clock, 7)
+        feed = data.crypto(ALL, trades=False)
+        return min(len(feed.coverage().uncovered), len(feed.deaf()))
+
+    return run_virtual(live, NOW_NS)
+
+
+def _takes_the_first() -> int:
+    """The list is cut where the plan ends."""
+    heard = ALL[:10]
+    return len([name for name in heard if name not in ALL])
+
+
+SILENTLY_CUT = Exhibit(
+    name="readme-silently-cut",
+    story="28 pairs and 138 shares were listed; the free plan heard ten and thirty of them, and nothing said which.",
+    sources=("README",),
+    stake="names that are believed to be traded",
+    right=_says_what_is_left_out,
+    wrong=_takes_the_first,
+    check=lambda left_out: left_out == 4,
+)
+
+
+def _priced() -> str:
+    """An order for SHIB, as it is sent."""
+    (facts,) = facts_of("SHIB/USD")
+    one = instrument_of(facts)
+    order = request(one.lots(Decimal(4_000_000)), symbol="SHIB/USD", engine="crypto", ticks=one.ticks(SHIB_USD))
+    text = order_body(order, one, order.lots, None)["limit_price"]
+    return "a price" if abs(Decimal(text) / SHIB_USD - 1) < Decimal("0.001") else text
+
+
+SHIB_USD = Decimal("0.00001187")
+CENTS = Exhibit(
+    name="l9-shib-in-cents",
+    story="A limit was rounded to cents, which for SHIB at Alpaca is 0.00.",
+    sources=("L9",),
+    stake="an exit that the venue refuses for as long as it is needed",
+    right=_priced,
+    wrong=lambda: f"{SHIB_USD:.2f}",
+    check=lambda text: text == "a price",
+)
+
+
+async def _two_engines(on: AlpacaAdapted) -> list[int]:
+    """Coins and shares of one account: fills that each engine hears over the account's one stream."""
+    shared = on.adapter.shared
+    wanted = Wanted(engine="equities", facts=facts_of(SHARE), known_ns=on.clock.now_ns())
+    other = Alpaca(wanted, shared, NoMarket, on.clock, trades=True)
+    await other.open()
+    feeds = (on.feed, other._account())
+    for symbol, size in ((COIN, "0.01"), (SHARE, "2")):
+        on.desk.order(symbol, "buy", size)
+    for frame in on.desk.updates:
+        update = read_frame(frame)
+        for hearer in shared.stream.hearers if isinstance(update, Update) else ():
+            hearer.hear(update)  # type: ignore[arg-type]
+    return [sum(isinstance(one, Fill) and one.side is Side.BUY for one in feed.events) for feed in feeds]
+
+
+SECOND_ENGINE = Exhibit(
+    name="l5-second-engine",
+    story="An account has one stream of its orders; the second engine never heard its fills, and had to ask.",
+    sources=("L5",),
+    stake="fills that are known a minute late",
+    right=lambda: adapt_alpaca(_two_engines),
+    wrong=lambda: [1, 0],
+    check=lambda fills: fills == [1, 1],
+)
+
 # --- paper ------------------------------------------------------------------------------------------------------------
 
 RESTS = PRICE - 1
@@ -345,6 +426,9 @@ EXHIBITS = (
     NEVER_FILLED,
     STOPPED_EARLY,
     SIBLINGS,
+    SILENTLY_CUT,
+    CENTS,
+    SECOND_ENGINE,
     PAPER_FILLS,
     CASH_OF_THE_MORNING,
     MIXED_TIMES,

@@ -19,7 +19,7 @@ from risk import circuit_breaker, gate, gate_state
 from risk.blackout import Reports
 from risk.macro_window import Calendar
 from tests.daemon.test_museum_bites import _attribute, _dies, _rule
-from venues.alpaca import account, adapter, bars, data_stream, rules, trading_stream, trading_wire
+from venues.alpaca import account, adapter, bars, data_stream, plan, rules, trading_stream, trading_wire
 from venues.alpaca.account import AccountFeed
 from venues.alpaca.adapter import Alpaca
 from venues.alpaca.bars import BarsRest, Buffer
@@ -154,6 +154,14 @@ def _touched(self: MatchingEngine, book: Any) -> list[Any]:
     return said
 
 
+_hear = AccountFeed.hear
+
+
+def _first_hears(self: AccountFeed, update: Any) -> None:
+    if self.stream.hearers[0] is self:
+        _hear(self, update)
+
+
 async def _hangs(self: BarFeed, post: Any) -> None:
     post.ready()
     await post.clock.loop.create_future()
@@ -198,6 +206,12 @@ BUGS: tuple[tuple[str, Put], ...] = (
     ("l10-never-filled", _attribute(Buffer, "__str__", lambda self: "")),
     ("l6-stopped-early", _attribute(Alpaca, "close", _dies)),
     ("l19-siblings-cancelled", _attribute(BarFeed, "run", _hangs)),
+    (
+        "readme-silently-cut",
+        _attribute(plan.Room, "take", lambda self, keys: {}),
+    ),
+    ("l9-shib-in-cents", _attribute(rules, "plain", lambda number: f"{number:.2f}")),
+    ("l5-second-engine", _attribute(AccountFeed, "hear", _first_hears)),
     ("l3-paper-fills", _attribute(MatchingEngine, "_match_book", _touched)),
     ("lean-4680", _attribute(adapter, "ACCOUNT_NS", FOR_EVER_NS)),
     ("trap-mixed-times", _attribute(trading_wire, "nanoseconds", lambda text: _nanoseconds(text[:19] + "Z"))),

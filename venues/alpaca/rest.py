@@ -117,22 +117,24 @@ class Rest:
         self._http = rest.Rest(url, limits, login.headers)
 
     async def ask(self, kind: type[T], path: str, query: Mapping[str, str] | None = None) -> T | Refused:
-        """Ask a question, again after 429, 5xx and silence. Raises VenueUnreachable, VenueMisspoke."""
+        """Ask a question, again after 429, 5xx, silence and nonsense. Raises VenueUnreachable, VenueMisspoke.
+
+        A page of a proxy where JSON belongs is as passing as its 502: a start must not fail of one.
+        """
         number = 0
         while True:
             await self._room()
+            wait_s = AGAIN_S[min(number, len(AGAIN_S) - 1)]
             try:
                 answer = await self._once("GET", path, b"", query)
+                return _refused(answer) if answer.status >= MULTIPLE else read(kind, answer.body)
             except TooSoon as error:
-                wait_s = max(error.wait_s, AGAIN_S[min(number, len(AGAIN_S) - 1)])
+                wait_s = max(error.wait_s, wait_s)
                 if number + 1 >= TRIES_MAX or wait_s > WAIT_S_MAX:
                     raise
-            except NotAnswered:
-                wait_s = AGAIN_S[min(number, len(AGAIN_S) - 1)]
+            except (NotAnswered, VenueMisspoke):
                 if number + 1 >= TRIES_MAX:
                     raise
-            else:
-                return _refused(answer) if answer.status >= MULTIPLE else read(kind, answer.body)
             number += 1
             await self.clock.sleep(wait_s)
 

@@ -635,6 +635,11 @@ async def test_a_question_is_asked_again_and_an_act_never(venue):
     async with adapted(venue) as one:
         venue.flaky = [429, 503, 500]
         assert await one.adapter.positions() == []
+        venue.flaky = [200]  # an object where a list belongs, as a proxy's page is
+        assert await one.adapter.positions() == []
+        venue.flaky = [200] * 4
+        with pytest.raises(VenueMisspoke):
+            await one.adapter.positions()
         venue.lose = ["504"]
         with pytest.raises(VenueUnreachable):
             await one.adapter.submit(one.order(BTC, "buy", "0.3", "50000"))

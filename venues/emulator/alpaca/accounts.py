@@ -51,7 +51,7 @@ ORDERS_KEPT_MAX = 20_000
 
 
 class WholeShares(MatchingEngine):
-    """The matching engine, where an order for whole shares is filled in whole ones: exchanges trade no parts of them."""
+    """The matching engine, where orders for whole shares are filled in whole ones: exchanges trade no parts."""
 
     def _fill(self, resting: Resting, lots: int, ticks: int, at_ns: int, *, maker: bool) -> list[AccountEvent]:
         """The place in line is a share of what was cancelled, which need not be a whole number."""
