@@ -17,7 +17,7 @@ from supervisor.beside import Beside
 from supervisor.clock import NS_PER_S, Clock
 from venues.alpaca.orders import Orders, Tracked, Translator
 from venues.alpaca.rest import Refused, Rest
-from venues.alpaca.rules import whole_lots
+from venues.alpaca.rules import is_twin, whole_lots
 from venues.alpaca.trading_stream import TradingStream
 from venues.alpaca.trading_wire import (
     Activity,
@@ -247,7 +247,8 @@ class AccountFeed:
             tracked.venue_lots = instrument.lots(row.qty)
         match fate or row.fate:
             case Fate.OPEN:
-                if not tracked.announced:
+                # its twin (decision 0011) does not rest in its place: who heard so would no more ask what became of it
+                if not tracked.announced and not is_twin(order, instrument, row.limit_price):
                     tracked.announced = True
                     self.events.append(Accepted(order.engine, order.id, order.symbol, at_ns))
             case Fate.REJECTED if not tracked.filled_there:

@@ -44,6 +44,9 @@ TWIN_ROOM = Decimal("1.05")
 NEAREST = Decimal("0.8")
 """It is no nearer to a buy's price than this."""
 
+TWIN_FROM = Decimal("0.9")
+"""Between that and one."""
+
 SHUT_CODES = {40310100: "pattern day trading"}
 """Refusals that come again with the next order, whatever it is: code -> what they are called."""
 
@@ -194,6 +197,14 @@ def twin_body(order: OrderRequest, instrument: Instrument, lots: int, time_in_fo
         "limit_price": plain(limit),
         "client_order_id": order.id,
     }
+
+
+def is_twin(order: OrderRequest, instrument: Instrument, limit: Decimal | None) -> bool:
+    """Whether an order of this id and limit is the twin: farther from the price than any rounding of the venue's."""
+    if limit is None:
+        return False
+    price = limit_price(instrument, order.side, order.ticks)
+    return limit < price * TWIN_FROM if order.side is Side.BUY else limit * TWIN_FROM > price
 
 
 def whole_lots(instrument: Instrument, size: Decimal) -> int:

@@ -306,7 +306,7 @@ class Desk:
     ) -> OpenOrder | Cancelled | Rejected | None:
         order = tracked.request
         if row.fate is Fate.OPEN:
-            if self._is_twin(tracked, row, instrument):
+            if rules.is_twin(order, instrument, row.limit_price):
                 await self._delete(row.id)  # of a day on which nothing trades: it waits for the open
                 return None
             return open_order(tracked, row, instrument)
@@ -316,14 +316,11 @@ class Desk:
             self.feed.hear_executions(await self.feed.executions(row.created_ns))
             if tracked.own_lots < tracked.filled_there and not tracked.over:
                 return None  # its fills are owed, and its end comes after them
-        reason = "never arrived: its id was used up" if self._is_twin(tracked, row, instrument) else row.status
+        reason = (
+            "never arrived: its id was used up" if rules.is_twin(order, instrument, row.limit_price) else row.status
+        )
         filled = min(tracked.lots_filled, order.lots)  # a chain may have more than it wanted; its fills tell that
         return Cancelled(engine, order.id, order.symbol, filled, reason, row.at_ns)
-
-    @staticmethod
-    def _is_twin(tracked: Tracked, row: Order, instrument: Instrument) -> bool:
-        order = tracked.request
-        return row.limit_price is not None and row.limit_price != rules.limit_price(instrument, order.side, order.ticks)
 
     async def _fence(self, tracked: Tracked, instrument: Instrument) -> Order | Rejected | None:
         """See to it that an order which is not there can never come; what proves it, or the row that it came as."""

@@ -215,3 +215,16 @@ async def test_strange_times_frames_and_statuses_change_nothing(venue):
         assert found.order_id == order.id
         assert isinstance(await one.adapter.find(BTC, order.id), OpenOrder)
         assert isinstance(await one.adapter.cancel(BTC, order.id), Cancelled)
+
+
+@pytest.mark.parametrize("heard", [True, False])
+async def test_the_end_of_the_day_ends_orders_of_shares_whether_it_is_heard_or_not(heard):
+    with running_alpaca((COST,), speed=SPEED, start="2026-01-05T20:59:40Z") as venue:
+        async with emulated(venue, COST) as one:
+            order = one.at(COST, "buy", 2000, away=0.3, tif=Tif.ALO)
+            assert isinstance(await one.adapter.submit(order), Accepted)
+            if not heard:
+                one.adapter.shared.stream.drop("the test")
+            await until(lambda: one.of(Cancelled, order.id), 12.0)
+            assert one.of(Cancelled, order.id)[0].reason == "expired"
+            assert not await one.adapter.open_orders()

@@ -152,3 +152,22 @@ async def test_an_order_that_was_refused_and_lives_can_be_cancelled(venue):
         assert not await one.adapter.open_orders()
         assert isinstance(await one.adapter.cancel(BTC, order.id), Cancelled)  # and what is over stays so
         assert [method for method, _, _ in venue.acts()] == ["POST", "DELETE"]
+
+
+async def test_a_twin_that_rests_is_not_told_as_the_order_that_rests(venue):
+    """Outside the session it waits for the open. Taken for the exit that it stands for, nobody asked about it again."""
+    venue.days = [{"date": "2026-03-02", "open": "09:30", "close": "09:45"}]
+    venue.lose = ["before"]
+    async with adapted(venue, ("COST",)) as one:
+        order = one.order("COST", "sell", "3", "900", tif=Tif.IOC, reduce_only=True)
+        with pytest.raises(VenueUnreachable):
+            await one.adapter.submit(order)
+        await one.adapter.clock.sleep(6.0)
+        assert await one.adapter.find("COST", order.id) is None
+        twin = venue.of(order.id)
+        assert (twin["time_in_force"], twin["limit_price"], twin["status"]) == ("day", "1800", "new")
+        await until(lambda: one.adapter._feed.orders.get(order.id).taken)  # the stream told of it
+        assert not one.of(Accepted, order.id)
+        assert await one.adapter.find("COST", order.id) is None
+        assert isinstance(await one.adapter.find("COST", order.id), Cancelled)
+        assert twin["status"] == "canceled"
