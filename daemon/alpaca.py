@@ -12,10 +12,11 @@ from daemon.modes import session_calendar
 from risk.order import OrderState
 from risk.session import is_rth
 from supervisor.clock import Clock
-from venues.alpaca.adapter import Alpaca, MarketFeed, Shared, Wanted
+from venues.alpaca.adapter import Alpaca
 from venues.alpaca.data import Data
 from venues.alpaca.login import Login
 from venues.alpaca.orders import Restored
+from venues.alpaca.parts import MarketFeed, Shared, Wanted
 from venues.alpaca.plan import PLANS
 from venues.alpaca.rest import Rest
 from venues.alpaca.rules import CLASSES
@@ -126,7 +127,7 @@ def adapter_of(
         known_ns=opening.last_ns or clock.now_ns(),
         fee_bps=(fees.maker_bps, fees.taker_bps) if fees is not None else (0.0, 0.0),
         leverage=dict(profile.leverage),
-        opened=profile.engine in opening.opened_ns,
+        opened_ns=opening.opened_ns.get(profile.engine, 0),
         taken_minor=taken_minor(profile.engine, opening),
     )
     coins = profile.universe == "crypto"

@@ -7,9 +7,10 @@ the venue's count says how many lots are owed, and those that do not come by the
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 from msgspec import Raw, Struct
 
@@ -87,6 +88,7 @@ class AccountFeed:
         self.floor_ns = floor_ns - OVERLAP_NS
         self.tell = tell
         self.cancel: Callable[[Tracked], Awaitable[object]] | None = None  # takes out an order that may fill too much
+        self.also: list[tuple[Callable[[], Coroutine[Any, Any, None]], str]] = []  # what goes on beside, and its name
         self.events: deque[AccountEvent] = deque()
         self.gap_ns: int | None = floor_ns  # since when fills may have been missed; None: nothing was
         self.owed: dict[str, Owed] = {}
@@ -124,6 +126,8 @@ class AccountFeed:
         await before.stop()
         beside.start(self.stream.keep(), "alpaca account")
         beside.start(self._mend(), "alpaca account's gaps")
+        for begin, name in self.also:
+            beside.start(begin(), name)
         self._stirred.set()
         try:
             while not self._closed:

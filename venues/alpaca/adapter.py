@@ -5,25 +5,22 @@ trading, what may be ordered in rules. Here they are put together and asked what
 of one run, crypto and equities, share the account: its REST, its stream, its money.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from decimal import Decimal
-from typing import Any, Protocol
 
-from msgspec import Struct, field
 from msgspec.structs import replace
 
 from config.errors import ConfigError
 from config.sessions import load_sessions
-from config.universe import SymbolFacts
 from supervisor.clock import NS_PER_S, Clock
 from venues.alpaca import calendar, rules
 from venues.alpaca.account import AccountFeed
 from venues.alpaca.calendar import VenueCalendar
-from venues.alpaca.orders import Orders, Restored, Translator, open_order
-from venues.alpaca.rest import Rest
+from venues.alpaca.cash import LATE_NS, Bearer, CashRows, CashWatch, dated_minor, split_minor
+from venues.alpaca.orders import Orders, Translator, open_order
+from venues.alpaca.parts import MarketFeed, Shared, Tell, Wanted, nobody
 from venues.alpaca.rules import CLASSES, SHARE
 from venues.alpaca.trading import ORDERS_PATH, Desk
-from venues.alpaca.trading_stream import TradingStream
 from venues.alpaca.trading_wire import (
     CRYPTO,
     Account,
@@ -71,61 +68,6 @@ PAGE_ROWS, PAGES_MAX = 500, 20
 
 PATIENT_TYPES = ("limit", "market", "")
 """Orders of other types wait for a trigger: they are nobody's business here."""
-
-Tell = Callable[[str], None]
-
-
-def nobody(text: str) -> None:
-    """Where nothing is told."""
-
-
-class MarketFeed(Protocol):
-    """One engine's market data, as venues.alpaca.data gives it."""
-
-    async def open(self) -> Any:
-        """Take what the plan has room for; what it has none for is told."""
-        ...
-
-    def market(self) -> AsyncIterator[Sequence[MarketEvent]]:
-        """Books and trades in batches."""
-        ...
-
-    async def history(self, symbol: str, interval_ns: int, bars: int) -> Sequence[Bar]:
-        """The last closed bars."""
-        ...
-
-    def deaf(self) -> Collection[str]:
-        """Symbols of whose market something may be missed now."""
-        ...
-
-    async def close(self) -> None:
-        """Let go."""
-        ...
-
-
-class Shared(Struct):
-    """What all engines of one account share."""
-
-    rest: Rest
-    stream: TradingStream
-    key_field: str = "alpaca_paper_key_id"  # the setting that its key stands in
-    close_data: Callable[[], Awaitable[None]] | None = None  # the market data that they share, too
-    traders: list["Alpaca"] = field(default_factory=list)  # who sends orders
-    users: int = 0
-
-
-class Wanted(Struct, frozen=True, kw_only=True):
-    """What an engine wants of the venue, and what it knows already."""
-
-    engine: str
-    facts: tuple[SymbolFacts, ...]
-    held: Collection[str] = ()  # names of which the ledger has a position
-    known: Iterable[Restored] = ()  # orders of earlier runs
-    known_ns: int = 0  # what happened before is booked
-    fee_bps: tuple[float, float] = (0.0, 0.0)  # of makers and takers
-    leverage: dict[str, int] = {}
-    opened: bool = False  # its money is in the books already
-    taken_minor: int = 0  # cash of the account that the books of other engines have
 
 
 class Alpaca:
@@ -265,9 +207,31 @@ class Alpaca:
         self._judge(account)
         rows = await shared.rest.must(tuple[Position, ...], "/v2/positions")
         self.cash_minor, self.cash_ns = self._cash(account, rows), self.clock.now_ns()
+        await self._open_cash(feed)
         if account.pattern_day_trader:
             self.say("the account is flagged as a pattern day trader")
         return {one.symbol for row in rows if (one := self._instrument(row.symbol)) is not None}
+
+    async def _open_cash(self, feed: AccountFeed) -> None:
+        """Hear from now on what comes and goes; what is listed with no more than a day is booked with the rest."""
+        listed, wanted = CashRows(self.shared.rest, self.say), self.wanted
+        if not wanted.opened_ns and self.cash_minor is not None:
+            rows = await listed.since(self.cash_ns - LATE_NS)
+            self.cash_minor -= dated_minor(rows, wanted.engine, self._bearers(), self.cash_ns)
+        watch = CashWatch(listed, wanted.engine, self._bearers, wanted.known_ns)
+        feed.also.append((lambda: watch.keep(feed.put), "alpaca account's money"))
+
+    def _bearers(self) -> list[Bearer]:
+        """The engines that share the money, in the order in which they shared the opening cash."""
+        return [
+            Bearer(
+                one.wanted.engine,
+                frozenset(plain_symbol(facts.symbol) for facts in one.wanted.facts),
+                any(facts.asset_class == SHARE for facts in one.wanted.facts),
+                one.wanted.opened_ns or one.cash_ns,
+            )
+            for one in self.shared.traders
+        ]
 
     def _cash(self, account: Account, rows: Sequence[Position]) -> int:
         """This engine's part of the money: an equal share of the cash, and what its positions cost.
@@ -275,11 +239,11 @@ class Alpaca:
         Positions that were there before are booked as bought for what they cost, which takes that off again. What the
         books of other engines have already is theirs: an engine that comes later shares the rest.
         """
-        new = [one for one in self.shared.traders if one is self or not one.wanted.opened]
+        new = [one for one in self.shared.traders if one is self or not one.wanted.opened_ns]
         place, all_ = new.index(self), len(new)
-        taken_minor = 0 if self.wanted.opened else self.wanted.taken_minor
+        taken_minor = 0 if self.wanted.opened_ns else self.wanted.taken_minor
         cash_minor = max(0, round(account.cash * MINOR_PER_USD) - taken_minor)
-        share = cash_minor // all_ + (cash_minor % all_ if place == 0 else 0)
+        share = split_minor(cash_minor, place, all_)
         mine = [row for row in rows if self._instrument(row.symbol) is not None]
         cost = sum(((abs(row.cost_basis) * (-1 if row.signed < 0 else 1)) for row in mine), Decimal(0))
         return share + round(cost * MINOR_PER_USD)

@@ -11,9 +11,10 @@ from pydantic import SecretStr
 from config.universe import load_universe
 from supervisor.clock import Clock
 from tests.venues.alpaca.fake_alpaca import FakeAlpaca, until
-from venues.alpaca.adapter import Alpaca, Shared, Wanted
+from venues.alpaca.adapter import Alpaca
 from venues.alpaca.login import Login
 from venues.alpaca.orders import Restored
+from venues.alpaca.parts import Shared, Wanted
 from venues.alpaca.rest import Rest
 from venues.alpaca.trading_stream import TradingStream
 from venues.market import Bar, Book, Level, MarketEvent, OrderRequest, Side, TimeInForce

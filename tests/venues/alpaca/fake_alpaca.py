@@ -21,6 +21,7 @@ class FakeAlpaca:
         self.port = 0
         self.orders: dict[str, dict[str, Any]] = {}
         self.activities: list[dict[str, Any]] = []
+        self.money: list[dict[str, Any]] = []  # what came and went
         self.positions: list[dict[str, Any]] = []
         self.account = {"id": "a", "status": "ACTIVE", "crypto_status": "ACTIVE", "cash": "10000", "equity": "10000"}
         self.account |= {"buying_power": "10000", "shorting_enabled": True, "pattern_day_trader": False}  # type: ignore[dict-item]
@@ -162,8 +163,8 @@ class FakeAlpaca:
             return web.json_response(self.days)
         if path == "/v2/positions":
             return web.json_response(self.positions)
-        if path == "/v2/account/activities/FILL":
-            rows, token = self.activities, query.get("page_token")
+        if path.startswith("/v2/account/activities"):
+            rows, token = self.activities if path.endswith("FILL") else self.money, query.get("page_token")
             start = next((i + 1 for i, row in enumerate(rows) if row["id"] == token), 0)
             return web.json_response(rows[start : start + int(query["page_size"])])
         if path == "/v2/orders:by_client_order_id":

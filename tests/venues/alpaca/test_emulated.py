@@ -17,9 +17,10 @@ from tests.venues.alpaca.fake_alpaca import until
 from tests.venues.emulator.alpaca_running import KEY, SECRET, running_alpaca
 from tests.venues.emulator.running import Running
 from venues.alpaca.account import OVERLAP_NS
-from venues.alpaca.adapter import Alpaca, Shared, Wanted
+from venues.alpaca.adapter import Alpaca
 from venues.alpaca.data import Data
 from venues.alpaca.login import Login
+from venues.alpaca.parts import Shared, Wanted
 from venues.alpaca.plan import PLANS
 from venues.alpaca.rest import Rest
 from venues.alpaca.trading_stream import TradingStream

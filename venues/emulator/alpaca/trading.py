@@ -20,6 +20,7 @@ from venues.market import Side
 
 ORDERS_DEFAULT, ORDERS_MAX = 50, 500
 ACTIVITIES_DEFAULT = 100
+TRADE, NON_TRADE = "trade_activity", "non_trade_activity"
 MAINTENANCE_PERCENT = 30
 PRICE = Decimal("0.000000001")
 Answered = tuple[int, Any]
@@ -123,10 +124,14 @@ class Trading:
         query = request.query
         kinds = {one for one in (request.name or query.get("activity_types", "")).upper().split(",") if one}
         after, until = (moment(query.get(name), name) for name in ("after", "until"))
+        category = query.get("category", "")
+        if category not in ("", TRADE, NON_TRADE) or (category and kinds):
+            raise invalid("category must be trade_activity or non_trade_activity, without activity_types")
         rows = [
             row
             for at_ns, row in account.activities
             if (not kinds or row["activity_type"] in kinds)
+            and (not category or (row["activity_type"] == "FILL") == (category == TRADE))
             and (after is None or at_ns > after)
             and (until is None or at_ns < until)
         ]
