@@ -8,8 +8,9 @@ from daemon.museum.alpaca_desk import COIN, KEY, SECRET, AlpacaDesk, facts_of
 from daemon.museum.desk import Plain
 from supervisor.clock import Clock
 from supervisor.virtual import run_virtual
-from venues.alpaca.adapter import Alpaca, Shared, Wanted
+from venues.alpaca.adapter import Alpaca
 from venues.alpaca.login import Login
+from venues.alpaca.parts import Shared, Wanted
 from venues.alpaca.rest import Rest
 from venues.alpaca.trading_stream import TradingStream
 from venues.alpaca.trading_wire import Said, read_frame

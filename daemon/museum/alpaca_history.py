@@ -18,9 +18,10 @@ from daemon.museum.exhibit import Exhibit
 from daemon.museum.scene import perform
 from supervisor.clock import Clock
 from supervisor.virtual import run_virtual
-from venues.alpaca.adapter import Alpaca, Shared, Wanted
+from venues.alpaca.adapter import Alpaca
 from venues.alpaca.bars import CRYPTO
 from venues.alpaca.data import Data
+from venues.alpaca.parts import Shared, Wanted
 from venues.alpaca.plan import BASIC, PLUS
 from venues.alpaca.rest import Rest
 from venues.alpaca.rules import order_body
