@@ -60,6 +60,9 @@ SKEW_NS = 2 * NS_PER_S
 ACCOUNT_NS = 60 * NS_PER_S
 """Between looks at what the account may do."""
 
+CALENDAR_AGAIN_NS = 3600 * NS_PER_S
+"""After a day's first question for the calendar was not answered: what is known reaches three months ahead."""
+
 TOUCH_NS = 10 * NS_PER_S
 """A best price older than this says nothing about what an order would match."""
 
@@ -98,6 +101,7 @@ class Alpaca:
         self.cash_ns = 0  # when that was
         self.calendar: VenueCalendar | None = None
         self._calendar_day = ""  # in New York, on which it was asked for
+        self._calendar_ns = 0  # when it may be asked for again
         self._days_told: set[str] = set()  # on which it is not ours
         self._account_ns = 0
         self._said = ""  # why the account is shut, as told last
@@ -384,8 +388,10 @@ class Alpaca:
 
     async def _renew_calendar(self) -> None:
         """Ask for the sessions once a day: what was asked ends, and a day of mourning is announced a week before."""
-        if self.calendar is None or rules.day_of(self.clock.now_ns()) == self._calendar_day:
+        now_ns = self.clock.now_ns()
+        if self.calendar is None or rules.day_of(now_ns) == self._calendar_day or now_ns < self._calendar_ns:
             return
+        self._calendar_ns = now_ns + CALENDAR_AGAIN_NS  # before it is asked: who looks at positions may give up waiting
         try:
             await self._compare_calendars()
         except (VenueUnreachable, VenueMisspoke) as error:

@@ -45,9 +45,12 @@ async def test_the_venues_calendar_is_asked_for_again_each_day(venue):
         assert [path for _, path, _ in venue.asked].count("/v2/calendar") == asked + 1
         assert any("2026-03-02" in text and "13:00" in text for text in one.said[said:])
         said = len(one.said)
-        one.adapter._calendar_day, one.adapter._account_ns = "2026-03-01", 0
+        one.adapter._calendar_day, one.adapter._account_ns, one.adapter._calendar_ns = "2026-03-01", 0, 0
         await one.adapter.positions()
         assert len(one.said) == said  # the same days are not told twice
+        one.adapter._calendar_day, one.adapter._account_ns = "2026-03-01", 0
+        await one.adapter.positions()
+        assert [path for _, path, _ in venue.asked].count("/v2/calendar") == asked + 2  # once an hour is enough
 
 
 async def test_a_proxy_that_gave_up_waiting_proves_nothing(venue):
