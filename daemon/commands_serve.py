@@ -12,6 +12,7 @@ from daemon.terminal import AsJson, DataDir, finish, json_text
 PORT_DEFAULT = 8787
 PORT_MAX = 65_535
 WORKERS_MAX = 64
+NAME_LENGTH_MAX = 64
 
 Port = Annotated[int, typer.Option(metavar="P", help="0: any free one.")]
 Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Who can reach it: this machine alone, by default.")]
@@ -33,6 +34,7 @@ def serve(
     host: Host = "127.0.0.1",
     data_dir: DataDir = None,
     workers: Workers = 0,
+    as_json: AsJson = False,
 ) -> None:
     """Serve the generator over HTTP: data sets, live streams, jobs, MCP."""
 
@@ -45,7 +47,7 @@ def serve(
         from daemon.http.serve import Asked
         from daemon.http.serve import serve as serve_http
 
-        return serve_http(Asked(host=host, port=port, data_dir=folder, workers=workers))
+        return serve_http(Asked(host=host, port=port, data_dir=folder, workers=workers), as_json=as_json)
 
     finish(work)
 
@@ -69,6 +71,8 @@ def create(scope: Scopes = None, name: Name = "", data_dir: DataDir = None, as_j
     def work() -> int:
         from daemon.http import keys as kept
 
+        if len(name) > NAME_LENGTH_MAX or not name.isprintable():
+            raise BadInput("--name", name, f"at most {NAME_LENGTH_MAX} letters that can be printed")
         text, key = kept.create_key(_folder(data_dir), scope or [], name, _now_ns())
         told = {"id": key.id, "key": text, "scopes": key.scopes, "name": key.name}
         lines = [text, f"id {key.id}, for {', '.join(key.scopes)}. It is not kept: nobody can show it again."]

@@ -1,11 +1,13 @@
 """Finished files: under names that nobody can guess, for so long, and all together no larger than allowed."""
 
 import re
+import shutil
 from pathlib import Path
 
 from daemon.http.problems import Problem
 from supervisor.clock import NS_PER_S
 from supervisor.entropy import unguessable
+from venues.aleatoric.artifacts.files import parts_folder
 
 PREFIX = "aleatoric_batch_"
 NAME = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}(\.parquet|\.book\.parquet|\.trades\.parquet|\.json)", re.ASCII)
@@ -47,16 +49,23 @@ class Artifacts:
             raise Problem(507, f"{right}, or wait until older artifacts are removed, {self.age_s_max / 3600:g} h old")
 
     def purge(self, now_ns: int) -> int:
-        """Remove what is too old; says how many files."""
+        """Remove what is too old, and what a service left half done that was killed; says how many."""
         removed = 0
         for path in self.folder.iterdir():
-            if path.is_file() and now_ns - path.stat().st_mtime_ns > self.age_s_max * NS_PER_S:
+            try:
+                old = now_ns - path.stat().st_mtime_ns > self.age_s_max * NS_PER_S
+            except FileNotFoundError:
+                continue  # a worker is done with it
+            if old and path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif old:
                 path.unlink(missing_ok=True)
-                removed += 1
+            removed += old
         return removed
 
     def remove(self, job_id: str) -> None:
         """Remove all files of a run."""
+        shutil.rmtree(parts_folder(self.folder / f"{job_id}.parquet"), ignore_errors=True)
         for path in self.folder.glob(f"{job_id}*"):
             path.unlink(missing_ok=True)
 

@@ -239,13 +239,13 @@ class Jobs:
                 (self.folder / f"{job.job_id}{RECORD}").unlink(missing_ok=True)
 
     def _recall(self) -> None:
-        """Jobs of an earlier service that were over; what another left half done is removed."""
+        """Jobs of an earlier service that were over. Marks of one that was killed go; another may be at work."""
         for path in self.folder.iterdir():
-            if path.suffix != RECORD:
-                path.unlink()
-                continue
-            job = msgspec.json.decode(path.read_bytes(), type=Job)
-            self._jobs[job.job_id] = job
+            if path.suffix == RECORD:
+                job = msgspec.json.decode(path.read_bytes(), type=Job)
+                self._jobs[job.job_id] = job
+            elif self.clock.now_ns() - path.stat().st_mtime_ns > self.limits.job_s_max * NS_PER_S:
+                path.unlink(missing_ok=True)
 
     def _marks(self, job: Job) -> Marks:
         return Marks(self.folder, job.job_id)

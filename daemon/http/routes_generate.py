@@ -1,5 +1,6 @@
 """Data sets: made while the client waits, or as a job; and the files that came of them."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
@@ -14,6 +15,10 @@ from daemon.http.jobs import Job
 from daemon.http.problems import Problem
 from daemon.http.runs import run_of
 from daemon.http.service import Service
+from supervisor.clock import NS_PER_S
+
+LOOK_EACH_S = 0.5
+"""How soon it is noticed that a client left."""
 
 LOCAL = "local"  # where artifacts are stored: this machine
 JobId = Annotated[str, InPath(max_length=64)]
@@ -86,13 +91,26 @@ def ended(job: Job, base_url: str) -> dict[str, Any]:
     raise Problem(job.http_status, f"the job failed: {job.error}", "job_id")
 
 
-async def waited(service: Service, asked: GenerateRequest, owner: str, base_url: str) -> dict[str, Any]:
+Gone = Callable[[], Awaitable[bool]]
+"""Whether nobody waits any more."""
+
+
+async def waited(
+    service: Service, asked: GenerateRequest, owner: str, base_url: str, gone: Gone | None = None
+) -> dict[str, Any]:
     """Make a data set and wait for it. Raises Problem and ConfigError."""
     job, sync_s = submitted(service, asked, owner), service.limits.sync_s_max
-    if not await service.jobs.wait(job, sync_s):
-        service.jobs.cancel(job)
-        right = f"not done within {sync_s:g} s; use POST /v1/jobs/generate, which has no HTTP timeout"
-        raise Problem(504, right, "duration_seconds")
+    until_ns = service.clock.now_ns() + round(sync_s * NS_PER_S)
+    try:
+        while not await service.jobs.wait(job, min(LOOK_EACH_S, sync_s)):
+            if service.clock.now_ns() >= until_ns:
+                right = f"not done within {sync_s:g} s; use POST /v1/jobs/generate, which has no HTTP timeout"
+                raise Problem(504, right, "duration_seconds")
+            if gone is not None and await gone():
+                raise Problem(409, "the client left", "job_id")
+    finally:
+        if not job.over:
+            service.jobs.cancel(job)
     return ended(job, base_url)
 
 
@@ -109,7 +127,7 @@ def generate_router(service: Service) -> APIRouter:
 
     async def generate(asked: GenerateRequest, request: Request) -> Any:
         """Make a data set and wait for it."""
-        return await waited(service, asked, request.state.caller.id, str(request.base_url))
+        return await waited(service, asked, request.state.caller.id, str(request.base_url), request.is_disconnected)
 
     for path in ("/data/generate", "/v1/data/generate"):
         router.post(path, response_model=Dataset, responses=answers(409, 422, 429, 500, 504, 507))(generate)

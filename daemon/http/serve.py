@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import typer
 import uvicorn
 from msgspec import Struct
@@ -23,6 +24,8 @@ from supervisor.wall import on_signals, run_wall
 STOP_S = 3
 """What answers under way may take to end when the service stops."""
 KEEP_ALIVE_S = 75
+HEAD_S_MAX = 30.0
+"""A connection that has sent no whole request by then is cut."""
 CONNECTIONS_MAX = 2_048
 BACKLOG = 1_024
 
@@ -45,6 +48,13 @@ def protocol_of(hub: Hub) -> type[H11Protocol]:
             super().connection_made(transport)
             if self.client is not None:
                 hub.transports[self.client] = transport
+            self.loop.call_later(HEAD_S_MAX, self._end_silent)
+
+        def _end_silent(self) -> None:
+            """Cut who connected and never asked for anything, or is still spelling it."""
+            answering: object | None = self.cycle  # None before the first request, whatever uvicorn's types say
+            if answering is None and not self.transport.is_closing():
+                self.transport.abort()
 
         def connection_lost(self, exc: Exception | None) -> None:
             super().connection_lost(exc)
@@ -107,7 +117,7 @@ async def live(
         await server.serve([listener])
 
 
-def serve(asked: Asked) -> int:
+def serve(asked: Asked, *, as_json: bool = False) -> int:
     """Say where it listens and serve until SIGINT or SIGTERM. Raises BadInput and Failed."""
     listener = listening(asked.host, asked.port)
     host = f"[{asked.host}]" if ":" in asked.host else asked.host
@@ -116,7 +126,9 @@ def serve(asked: Asked) -> int:
     async def main(clock: Clock) -> None:
         def ready(stop: Callable[[], None]) -> None:
             on_signals(clock.loop, lambda _: stop(), lambda: None)
-            typer.echo(f"aleatoric: {url}  keys: obid keys create --scope generate --data-dir {asked.data_dir}")
+            told = {"url": url, "data_dir": str(asked.data_dir)}
+            text = f"aleatoric: {url}  keys: obid keys create --scope generate --data-dir {asked.data_dir}"
+            typer.echo(msgspec.json.encode(told).decode() if as_json else text)
 
         await live(asked, listener, clock, ready)
 

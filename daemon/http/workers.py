@@ -3,14 +3,17 @@
 What a worker and the service tell each other goes by small files: how far it is, and that it is to stop.
 """
 
+import os
 import shutil
 import signal
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from decimal import Decimal
 from hashlib import sha256
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import msgspec
@@ -186,7 +189,15 @@ def warm() -> None:
 def _start() -> None:
     """A worker ends with its service, and Ctrl-C is the service's to hear."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with, args=(parent_process(),), daemon=True).start()
     warm()
+
+
+def _end_with(parent: BaseProcess | None) -> None:
+    """End when the service is gone, however it went: a worker that waits for work would wait for ever."""
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def new_pool(workers: int) -> ProcessPoolExecutor:

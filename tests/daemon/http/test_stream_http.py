@@ -59,12 +59,12 @@ def told(client: httpx.Client, name: str) -> float:
     return sum(float(line.split()[-1]) for line in lines if line.split("{")[0].split()[0] == name)
 
 
-def until(true) -> None:
-    """Wait for it."""
+def until(true, each_s: float = 0.02) -> None:
+    """Wait for it, and look so often."""
     last = time.monotonic() + WAIT_S
     while not true():
         assert time.monotonic() < last, true()
-        time.sleep(0.02)
+        time.sleep(each_s)
 
 
 def test_single_has_the_pages_wire_format(client: httpx.Client):
@@ -278,7 +278,8 @@ def test_the_pages_snippet_with_curl(served: Served):
 
 def test_who_leaves_is_noticed(client: httpx.Client):
     with client.stream("GET", "/stream/live", params={"symbol": "BTC", "seed": 1}) as answer:
-        next(answer.iter_lines())
+        lines = answer.iter_lines()  # to be held: without it the connection is closed
+        next(lines)
         until(lambda: told(client, "aleatoric_streams_open") == 1)
     until(lambda: told(client, "aleatoric_streams_open") == 0)
 
