@@ -360,8 +360,9 @@ def execution(row: Activity) -> Execution:
     """A row of activities as an execution; its id ends with the one that the stream tells. Raises VenueMisspoke."""
     if row.flaw:
         raise VenueMisspoke(f"activity {row.id}: {row.flaw}")
-    if not row.price or not row.qty or not row.transaction_time or not row.order_id:
-        raise VenueMisspoke(f"activity {row.id} is a fill without order, price, quantity or time")
+    if not row.price or not row.qty or not row.cum_qty or not row.transaction_time or not row.order_id:
+        # without cum_qty nobody knows which of the stream's fills it is, and it would be booked twice
+        raise VenueMisspoke(f"activity {row.id} is a fill without order, price, quantity, sum or time")
     try:
         at_ns = nanoseconds(row.transaction_time)
     except ValueError as error:

@@ -109,7 +109,15 @@ async def test_the_replace_of_an_order_that_never_was_does_not_stay_in_doubt(ven
 
 
 @pytest.mark.parametrize(
-    "bad", [{"qty": "half"}, {"price": None}, {"transaction_time": "noon"}, {"symbol": 7}, {"side": "sideways"}]
+    "bad",
+    [
+        {"qty": "half"},
+        {"cum_qty": None},
+        {"price": None},
+        {"transaction_time": "noon"},
+        {"symbol": 7},
+        {"side": "sideways"},
+    ],
 )
 async def test_a_fill_that_cannot_be_read_hides_no_other_and_ends_nothing(venue, bad):
     """A look that failed of one row asked for the same row for ever: no entry, no gap closed, until a restart."""
