@@ -22,5 +22,5 @@ def test_longer_ones_and_none_pass(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_setting_that_turns_out_wrong_in_a_run_is_not_tried_again() -> None:
-    """As Alpaca's 402 to a key that was good an hour ago: the next try would be refused too, and lock it."""
+    """As Alpaca's 402 to a key that never was let in: the next try would be refused too, and lock it."""
     assert ConfigError in graph.child("feed", Feed, lambda: None).fatal  # type: ignore[arg-type, return-value]
