@@ -1,5 +1,6 @@
 """`obid serve` and `obid keys`: the generator as a service, and who may use it."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,8 @@ NAME_LENGTH_MAX = 64
 Port = Annotated[int, typer.Option(metavar="P", help="0: any free one.")]
 Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Who can reach it: this machine alone, by default.")]
 Workers = Annotated[int, typer.Option(metavar="N", help="Processes that make data sets; 0: one a processor.")]
+LimitsFile = Annotated[Path | None, typer.Option(metavar="FILE.toml", help="Bounds and quotas over the defaults.")]
+PublicUrl = Annotated[str, typer.Option(metavar="URL", help="What links begin with, behind a proxy.")]
 Scopes = Annotated[list[str] | None, typer.Option("--scope", metavar="generate|stream|metrics|mcp", help="Repeatable.")]
 Name = Annotated[str, typer.Option(metavar="TEXT", help="Whose it is, for the list.")]
 KeyId = Annotated[str, typer.Argument(metavar="ID", help="As `obid keys list` shows it.")]
@@ -34,6 +37,8 @@ def serve(
     host: Host = "127.0.0.1",
     data_dir: DataDir = None,
     workers: Workers = 0,
+    limits: LimitsFile = None,
+    public_url: PublicUrl = "",
     as_json: AsJson = False,
 ) -> None:
     """Serve the generator over HTTP: data sets, live streams, jobs, MCP."""
@@ -44,10 +49,21 @@ def serve(
         if not 0 <= workers <= WORKERS_MAX:
             raise BadInput("--workers", workers, f"from 0 to {WORKERS_MAX}")
         folder = options.parse_data_dir(data_dir)
+        if public_url and not re.fullmatch(r"https?://[^\s?#]+", public_url):
+            raise BadInput("--public-url", public_url, "as clients write it: https://data.example.org")
+        from daemon.http.limits import Limits, read_limits
         from daemon.http.serve import Asked
         from daemon.http.serve import serve as serve_http
 
-        return serve_http(Asked(host=host, port=port, data_dir=folder, workers=workers), as_json=as_json)
+        asked = Asked(
+            host=host,
+            port=port,
+            data_dir=folder,
+            workers=workers,
+            limits=read_limits(limits) if limits is not None else Limits(),
+            public_url=f"{public_url.rstrip('/')}/" if public_url else "",
+        )
+        return serve_http(asked, as_json=as_json)
 
     finish(work)
 

@@ -43,8 +43,8 @@ class Asked(BaseModel):
 class Driver(Asked):
     """How a run is made. None of it changes a byte of it."""
 
-    multiprocess: bool = Field(True, description="Whether more than one process may work on it.")
-    workers: int = Field(1, ge=1, le=WORKERS_MAX, description="So many, and no more than the service has.")
+    multiprocess: bool = Field(True, description="Checked, as workers is.")
+    workers: int = Field(1, ge=1, le=WORKERS_MAX, description="Checked; a run is made by one warm process.")
     window_seconds: float = Field(2.0, gt=0, le=86_400, description="Seconds of market that are made at a time.")
     max_retries: int = Field(RETRIES_MAX, ge=0, le=20, description="Of what failed.")
     backoff_seconds: float = Field(BACKOFF_S, ge=0, le=60, description="Before the first retry, then doubled.")

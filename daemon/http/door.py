@@ -34,6 +34,9 @@ SCOPES = (
 ALSO = {"generate": ("mcp",)}
 """Who made a data set by a tool may fetch it."""
 
+PROTOCOL = "/mcp"
+"""The one route that is not FastAPI's own."""
+
 ALSO_PATHS = ("/artifacts/",)
 DEPTH_MAX = 100
 """How deep a body's JSON may be nested: nothing here needs more than six."""
@@ -137,7 +140,7 @@ class Door:
         return bytes(body)
 
     def _count(self, scope: Scope, status: int, begun_ns: int) -> None:
-        route = getattr(scope.get("route"), "path", "none")
+        route = getattr(scope.get("route"), "path", PROTOCOL if scope["path"] == PROTOCOL else "none")
         method = scope["method"] if scope["method"] in METHODS else "other"
         self.metrics.requests.add(method, route, str(status))
         self.metrics.latency.saw((self.clock.now_ns() - begun_ns) / NS_PER_S, method, route)

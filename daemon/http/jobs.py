@@ -17,7 +17,7 @@ from daemon.http.limits import Limits
 from daemon.http.metrics import Metrics
 from daemon.http.problems import LOG, Problem
 from daemon.http.runs import Run
-from daemon.http.workers import Cancelled, Marks, Task, make, new_pool
+from daemon.http.workers import Cancelled, Marks, Refused, Task, make, new_pool
 from supervisor.beside import Beside
 from supervisor.clock import NS_PER_MS, NS_PER_S, Clock
 from venues.aleatoric.artifacts.driver import WINDOW_BLOCKS, Settings, WindowFailed
@@ -27,8 +27,6 @@ from venues.aleatoric.model import BLOCK_STEPS
 
 T = TypeVar("T")
 RECORD = ".json"
-BLOCKS_FOR_SEVERAL = 8 * WINDOW_BLOCKS
-"""A shorter run is over before more processes have started."""
 STOP_S = 3.0
 
 Status = Literal["queued", "running", "completed", "failed", "cancelled"]
@@ -45,7 +43,9 @@ class Job(Struct, kw_only=True):
     status: Status = "queued"
     finished_ms: int | None = None
     error: str | None = None
+    field: str = ""  # that the error means
     http_status: int = 500  # what the error is to a client
+    rows_estimated: int = 0
     result: dict[str, Any] | None = None
 
     @property
@@ -63,6 +63,7 @@ class Jobs:
         self.cache = folder.with_name("cache")
         self._beside = Beside(clock)
         self._pool: ProcessPoolExecutor | None = None
+        self._small: ProcessPoolExecutor | None = None  # for what must not wait behind data sets
         self._jobs: dict[str, Job] = {}
         self._ends: dict[str, asyncio.Future[None]] = {}
         self._recall()
@@ -81,11 +82,12 @@ class Jobs:
         if self._ends:
             await asyncio.wait(list(self._ends.values()), timeout=STOP_S)
         await self._beside.stop()
-        if self._pool is not None:
-            processes = list((self._pool._processes or {}).values())
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            for process in processes:
-                process.terminate()
+        for pool in (self._pool, self._small):
+            if pool is not None:
+                processes = list((pool._processes or {}).values())
+                pool.shutdown(wait=False, cancel_futures=True)
+                for process in processes:
+                    process.terminate()
 
     def unfinished(self, owner: str = "") -> list[Job]:
         """Jobs that wait or run, of one key or of all."""
@@ -98,7 +100,7 @@ class Jobs:
             right = f"{limits.jobs_per_key_max} jobs of a key and {limits.jobs_max} in all may wait or run; try later"
             raise Problem(429, right, headers={"Retry-After": "5"})
         now_ns = self.clock.now_ns()
-        self.artifacts.make_room(run.rows_estimated, now_ns)
+        self.artifacts.make_room(run.rows_estimated + sum(job.rows_estimated for job in waiting), now_ns)
         self._forget(now_ns)
         job = Job(
             job_id=new_job_id(),
@@ -106,6 +108,7 @@ class Jobs:
             manifest_hash=manifest_hash(run.batch.manifest),
             duration_seconds=run.batch.seconds,
             created_ms=now_ns // NS_PER_MS,
+            rows_estimated=run.rows_estimated,
         )
         self._jobs[job.job_id] = job
         self._ends[job.job_id] = self.clock.loop.create_future()
@@ -148,19 +151,18 @@ class Jobs:
 
     async def _carry_out(self, job: Job, run: Run) -> None:
         """Let a worker make the run, again if its process died, and note what came of it."""
+        expire = self.clock.loop.call_later(self.limits.job_s_max, self._expire, job)
         try:
-            async with asyncio.timeout(self.limits.job_s_max):
-                told = await self._made(job, run)
+            told = await self._made(job, run)
             if not job.over:
                 self.metrics.rows.add(by=told["row_count"])
                 if run.request.enable_cache:
                     (self.metrics.hits if told["cache_hit"] else self.metrics.misses).add()
                 self._finish(job, "completed", result=told)
-        except TimeoutError:
-            self._marks(job).cancel.touch()
-            self._finish(job, "failed", error=f"it took longer than {self.limits.job_s_max:g} s", http_status=504)
         except Cancelled:
             self._finish(job, "cancelled")
+        except Refused as error:
+            self._finish(job, "failed", error=error.detail, field=error.field, http_status=422)
         except OSError as error:
             full = error.errno == errno.ENOSPC or "No space left" in str(error)
             LOG.error("job %s failed", job.job_id, exc_info=error)
@@ -168,10 +170,19 @@ class Jobs:
         except (BrokenProcessPool, WindowFailed) as error:
             LOG.error("job %s failed", job.job_id, exc_info=error)
             self._finish(job, "failed", error="its worker failed more often than driver.max_retries allows")
+        except Exception as error:
+            LOG.error("job %s failed", job.job_id, exc_info=error)
+            self._finish(job, "failed", error="the service failed; its log says why")
         finally:
-            if not job.over or job.status != "completed":
+            expire.cancel()
+            if job.status != "completed":
                 self.artifacts.remove(job.job_id)
             self._marks(job).remove()
+
+    def _expire(self, job: Job) -> None:
+        """Stop a job that takes too long."""
+        self._marks(job).cancel.touch()
+        self._finish(job, "failed", error=f"it took longer than {self.limits.job_s_max:g} s", http_status=504)
 
     async def _made(self, job: Job, run: Run) -> dict[str, Any]:
         driver, tries = run.request.driver, 0
@@ -195,22 +206,23 @@ class Jobs:
                 await self.clock.sleep(driver.backoff_seconds * 2 ** (tries - 1))
 
     async def work(self, do: Callable[..., T], *asked: Any) -> T:
-        """Let a worker do something small. Raises what it raises, and Problem when the worker died of it."""
-        assert self._pool is not None, "there is work after start"
+        """Let a worker do something small, which waits for no data set. Raises what it raises, and Problem."""
+        if self._small is None:
+            self._small = new_pool(1)
+        pool = self._small
         try:
-            return await asyncio.wrap_future(self._pool.submit(do, *asked))
+            return await asyncio.wrap_future(pool.submit(do, *asked))
         except BrokenProcessPool:
-            self._pool.shutdown(wait=False)
-            self._pool = new_pool(self.workers)
+            if self._small is pool:
+                pool.shutdown(wait=False)
+                self._small = None
             raise Problem(500, "a worker process died; try again") from None
 
     def _settings(self, run: Run) -> Settings:
-        """How the run is made: by more processes only where that is worth their start."""
+        """How the run is made: by one process that is warm, which is sooner done than several are started."""
         driver: Driver = run.request.driver
-        several = driver.multiprocess and run.batch.blocks >= BLOCKS_FOR_SEVERAL
         wanted = driver.window_seconds * NS_PER_S / run.batch.model.cadence_ns / BLOCK_STEPS
         return Settings(
-            workers=min(driver.workers, self.workers) if several else 1,
             window_blocks=max(1, min(round(wanted), WINDOW_BLOCKS)) if wanted > 1 else WINDOW_BLOCKS,
             retries_max=driver.max_retries,
             backoff_s=driver.backoff_seconds,
@@ -224,8 +236,11 @@ class Jobs:
         for name, value in said.items():
             setattr(job, name, value)
         self.metrics.jobs.add(status)
-        with whole(self.folder / f"{job.job_id}{RECORD}") as half_done:
-            half_done.write_bytes(msgspec.json.encode(job))
+        try:
+            with whole(self.folder / f"{job.job_id}{RECORD}") as half_done:
+                half_done.write_bytes(msgspec.json.encode(job))
+        except OSError as error:
+            LOG.error("job %s will be forgotten at the next start", job.job_id, exc_info=error)
         end = self._ends.pop(job.job_id)
         if not end.done():
             end.set_result(None)

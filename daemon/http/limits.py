@@ -1,10 +1,14 @@
 """What one client may ask for: bounds that are checked before any work, and a token bucket for each key."""
 
+import tomllib
 from collections import OrderedDict
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, get_type_hints
 
+import msgspec
 from msgspec import Meta, Struct
 
+from config.errors import ConfigError
 from supervisor.clock import NS_PER_S
 
 MIB, GB = 1 << 20, 10**9
@@ -13,6 +17,7 @@ CALLERS_MAX = 10_000
 """Callers that are remembered; the one that was silent longest is forgotten, and its bucket is full by then."""
 
 Count = Annotated[int, Meta(ge=1)]
+Positive = Annotated[float, Meta(gt=0, lt=1e15)]
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -34,9 +39,27 @@ class Limits(Struct, frozen=True, kw_only=True):
     streams_max: Count = 512
     events_resumed_max: Count = 1_000_000  # that a stream makes again to go on behind the last one heard
     events_normalized_max: Count = 20_000  # rows of one request
-    artifacts_bytes_max: int = 10 * GB
+    artifacts_bytes_max: Count = 10 * GB
     artifacts_age_s_max: float = DAY_S
-    cache_bytes_max: int = 10 * GB
+    cache_bytes_max: Count = 10 * GB
+
+
+def read_limits(file: Path) -> Limits:
+    """The limits that a TOML file changes. Raises ConfigError."""
+    types = get_type_hints(Limits, include_extras=True)
+    try:
+        told = tomllib.loads(file.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError("--limits", f"cannot be read: {error}", str(file)) from error
+    for name, value in told.items():
+        if name not in types:
+            raise ConfigError(name, f"there is no such limit; there are {', '.join(types)}", value, str(file))
+        kind = types[name] if types[name] is not float else Positive
+        try:
+            msgspec.convert(value, kind)
+        except msgspec.ValidationError as error:
+            raise ConfigError(name, str(error), value, str(file)) from error
+    return msgspec.convert(told, Limits)
 
 
 class Bucket(Struct):

@@ -28,7 +28,7 @@ def server_of(toolbox: Toolbox, base_url: str = "") -> "Server[Any]":
 
     async def call_tool(ctx: "ServerRequestContext[Any]", params: types.CallToolRequestParams) -> types.CallToolResult:
         try:
-            answer = await call(toolbox, params.name, params.arguments or {}, _caller(ctx, base_url))
+            answer = await call(toolbox, params.name, params.arguments or {}, _caller(toolbox, ctx, base_url))
         except Problem as problem:
             return _said(problem.detail, is_error=True)
         except Exception as error:
@@ -53,9 +53,9 @@ def _said(text: str, *, is_error: bool) -> types.CallToolResult:
     return types.CallToolResult(content=[types.TextContent(type="text", text=text)], is_error=is_error)
 
 
-def _caller(ctx: Any, base_url: str) -> Caller:
+def _caller(toolbox: Toolbox, ctx: Any, base_url: str) -> Caller:
     """Whose key opened the door, or whoever started us."""
     request = ctx.request
     if isinstance(request, Request):
-        return Caller(request.state.caller.id, str(request.base_url))
+        return Caller(request.state.caller.id, toolbox.service.base_url(request))
     return Caller(LOCAL_OWNER, base_url)

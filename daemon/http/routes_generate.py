@@ -88,7 +88,7 @@ def ended(job: Job, base_url: str) -> dict[str, Any]:
         return dataset_of(job, base_url)
     if job.status == "cancelled":
         raise Problem(409, "the job was cancelled", "job_id")
-    raise Problem(job.http_status, f"the job failed: {job.error}", "job_id")
+    raise Problem(job.http_status, f"the job failed: {job.error}", job.field or "job_id")
 
 
 Gone = Callable[[], Awaitable[bool]]
@@ -127,13 +127,13 @@ def generate_router(service: Service) -> APIRouter:
 
     async def generate(asked: GenerateRequest, request: Request) -> Any:
         """Make a data set and wait for it."""
-        return await waited(service, asked, request.state.caller.id, str(request.base_url), request.is_disconnected)
+        return await waited(service, asked, request.state.caller.id, service.base_url(request), request.is_disconnected)
 
     for path in ("/data/generate", "/v1/data/generate"):
         router.post(path, response_model=Dataset, responses=answers(409, 422, 429, 500, 504, 507))(generate)
 
     def told(job: Job, request: Request) -> dict[str, Any]:
-        url = f"{request.base_url}v1/jobs/{job.job_id}"
+        url = f"{service.base_url(request)}v1/jobs/{job.job_id}"
         return {
             "job_id": job.job_id,
             "status": service.jobs.status(job),
@@ -172,7 +172,7 @@ def generate_router(service: Service) -> APIRouter:
     async def result(job_id: JobId, request: Request) -> Any:
         """What came of a job."""
         job = service.jobs.find(job_id, request.state.caller.id)
-        return ended(job, str(request.base_url)) if job.over else JSONResponse(told(job, request), 202)
+        return ended(job, service.base_url(request)) if job.over else JSONResponse(told(job, request), 202)
 
     @router.head("/artifacts/{name}", include_in_schema=False)
     @router.get(

@@ -11,7 +11,7 @@ from daemon.http.bodies import NormalizeRequest
 from daemon.http.documented import answers
 from daemon.http.mcp_server import INSTRUCTIONS, NAME
 from daemon.http.routes_stream import refuse_too_many, streamed
-from daemon.http.service import API_VERSION
+from daemon.http.service import API_VERSION, Service
 from daemon.http.streams import Told
 from daemon.http.toolbox import Caller, Toolbox
 from daemon.http.tools import TOOLS, Tool, call, listed
@@ -28,7 +28,7 @@ def mcp_router(toolbox: Toolbox) -> APIRouter:
         if tool.path != "/mcp/normalize":
             _add(router, toolbox, tool)
     _add_normalize(router, toolbox)
-    _add_discovery(router)
+    _add_discovery(router, toolbox.service)
     return router
 
 
@@ -36,13 +36,13 @@ def _add(router: APIRouter, toolbox: Toolbox, tool: Tool) -> None:
     """The wrapper of a tool: the same arguments, the same answer."""
 
     async def get(request: Request) -> Any:
-        return await call(toolbox, tool.name, {}, _caller(request))
+        return await call(toolbox, tool.name, {}, _caller(toolbox.service, request))
 
     async def get_venue(request: Request, exchange: Exchange) -> Any:
-        return await call(toolbox, tool.name, {"exchange": exchange}, _caller(request))
+        return await call(toolbox, tool.name, {"exchange": exchange}, _caller(toolbox.service, request))
 
     async def post(request: Request, asked: Any) -> Any:
-        return await call(toolbox, tool.name, asked.model_dump(exclude_unset=True), _caller(request))
+        return await call(toolbox, tool.name, asked.model_dump(exclude_unset=True), _caller(toolbox.service, request))
 
     # The body's model is the tool's own, which FastAPI reads from the annotation.
     post.__annotations__["asked"] = tool.arguments
@@ -78,15 +78,17 @@ def _add_normalize(router: APIRouter, toolbox: Toolbox) -> None:
     )
     async def normalize(request: Request, asked: NormalizeRequest) -> dict[str, Any] | Response:
         if not asked.stream:
-            return await call(toolbox, tool.name, asked.model_dump(exclude_unset=True), _caller(request))
-        owner = _caller(request).owner
+            return await call(
+                toolbox, tool.name, asked.model_dump(exclude_unset=True), _caller(toolbox.service, request)
+            )
+        owner = _caller(toolbox.service, request).owner
         refuse_too_many(toolbox.service, owner)
         lines, _, _ = await toolbox.normalized_lines(asked)
         told = Told(lines=((0, line) for line in lines), name=STREAM_NAME, first=0, speed=0.0, mode=STREAM_NAME)
-        return await streamed(toolbox.service, told, owner)
+        return await streamed(toolbox.service, told, caller.owner)
 
 
-def _add_discovery(router: APIRouter) -> None:
+def _add_discovery(router: APIRouter, service: Service) -> None:
     @router.get("/mcp/tools/list", **OPEN)
     async def tools_list() -> dict[str, Any]:
         """The tools with their schemas; needs no key."""
@@ -95,7 +97,7 @@ def _add_discovery(router: APIRouter) -> None:
     @router.get("/.well-known/mcp.json", **OPEN)
     async def card(request: Request) -> dict[str, Any]:
         """The server's card, for registries; needs no key."""
-        return _card(str(request.base_url))
+        return _card(service.base_url(request))
 
     @router.get("/.well-known/mcp-config", **OPEN)
     async def config() -> dict[str, Any]:
@@ -114,7 +116,7 @@ def _add_discovery(router: APIRouter) -> None:
     async def manifest(request: Request) -> dict[str, Any]:
         """The tools with their schemas and REST wrappers."""
         rest = {tool.name: {"method": tool.method, "path": tool.path} for tool in TOOLS}
-        return _card(str(request.base_url)) | {"tools": [one | {"rest": rest[one["name"]]} for one in listed()]}
+        return _card(service.base_url(request)) | {"tools": [one | {"rest": rest[one["name"]]} for one in listed()]}
 
 
 def _card(base_url: str) -> dict[str, Any]:
@@ -130,5 +132,5 @@ def _card(base_url: str) -> dict[str, Any]:
     }
 
 
-def _caller(request: Request) -> Caller:
-    return Caller(request.state.caller.id, str(request.base_url))
+def _caller(service: Service, request: Request) -> Caller:
+    return Caller(request.state.caller.id, service.base_url(request))

@@ -38,6 +38,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     data_dir: Path
     workers: int = 0  # 0: as many as there are processors
     limits: Limits = Limits()
+    public_url: str = ""
 
 
 def protocol_of(hub: Hub) -> type[H11Protocol]:
@@ -92,7 +93,7 @@ async def live(
     asked: Asked, listener: socket.socket, clock: Clock, ready: Callable[[Callable[[], None]], object]
 ) -> None:
     """Serve until told to stop; `ready` is given what tells it so."""
-    service = Service(asked.data_dir, asked.limits, clock)
+    service = Service(asked.data_dir, asked.limits, clock, asked.public_url)
     config = uvicorn.Config(
         app_of(service),
         log_config=None,

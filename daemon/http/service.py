@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from starlette.requests import Request
 
 from daemon.http.artifacts import Artifacts
 from daemon.http.folders import folders_in
@@ -17,7 +18,7 @@ from daemon.http.problems import LOG, Problem
 from daemon.http.streams import Hub
 from supervisor.beside import Beside
 from supervisor.clock import Clock
-from venues.aleatoric.artifacts.cache import Cache, Sidecar
+from venues.aleatoric.artifacts.cache import Cache, CacheDamaged, Sidecar
 from venues.aleatoric.artifacts.event_cache import EventCache, EventSidecar
 
 HOUSE_EACH_S = 5.0
@@ -30,9 +31,9 @@ API_VERSION = "0.5.2"
 class Service:
     """What the endpoints work with. Raises OSError for a data directory that can't be."""
 
-    def __init__(self, data_dir: Path, limits: Limits, clock: Clock) -> None:
+    def __init__(self, data_dir: Path, limits: Limits, clock: Clock, public_url: str = "") -> None:
         self.folders = folders_in(data_dir)
-        self.limits, self.clock = limits, clock
+        self.limits, self.clock, self.public_url = limits, clock, public_url
         self.metrics = Metrics()
         self.ring = KeyRing(self.folders.keys)
         self.artifacts = Artifacts(self.folders.artifacts, limits.artifacts_bytes_max, limits.artifacts_age_s_max)
@@ -62,8 +63,17 @@ class Service:
 
     def cache_entries(self) -> list[dict[str, Any]]:
         """What is in the cache, runs and canonical events."""
-        runs = [_told(entry, "run") for entry in self.cache.entries()]
-        return runs + [_told(entry, "normalized") for entry in self.events.entries()]
+        kinds: list[tuple[str, Cache | EventCache]] = [("run", self.cache), ("normalized", self.events)]
+        entries = []
+        for kind, cache in kinds:
+            for path in sorted(cache.folder.glob("*.json")):
+                try:
+                    entry = cache.find(path.stem)
+                except CacheDamaged as error:
+                    LOG.error("an entry of the cache is left out", exc_info=error)
+                    entry = None
+                entries += [_told(entry, kind)] if entry is not None else []
+        return entries
 
     def cached(self, key: str) -> dict[str, Any]:
         """An entry of the cache. Raises Problem."""
@@ -97,6 +107,10 @@ class Service:
         if taken >= most:
             right = f"the cache has {taken} of {most} bytes: DELETE /mcp/caches/KEY, or ask without enable_cache"
             raise Problem(507, right, "enable_cache")
+
+    def base_url(self, request: Request) -> str:
+        """What links begin with: what the operator said, or where the client found us."""
+        return self.public_url or str(request.base_url)
 
     def stop(self) -> None:
         """End what would not end by itself."""

@@ -3,6 +3,7 @@
 What a worker and the service tell each other goes by small files: how far it is, and that it is to stop.
 """
 
+import logging
 import os
 import shutil
 import signal
@@ -19,7 +20,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from venues.aleatoric.artifacts.cache import Cache, key_of
+from config.errors import ConfigError
+from venues.aleatoric.artifacts.cache import Cache, CacheDamaged, key_of
 from venues.aleatoric.artifacts.driver import WINDOW_BLOCKS, Heard, Report, Settings, run_batch
 from venues.aleatoric.artifacts.event_cache import EventCache, event_key
 from venues.aleatoric.artifacts.files import Written, join_parts, parts_folder, paths_of, write_window
@@ -29,6 +31,8 @@ from venues.aleatoric.batch import Batch
 from venues.aleatoric.canonical.events import BadRow, Unread, to_json
 from venues.aleatoric.canonical.normalise import normalise
 from venues.aleatoric.manifest import SimulationManifest
+
+LOG = logging.getLogger("obid.http")
 
 
 class Task(Struct, frozen=True):
@@ -75,8 +79,23 @@ class Cancelled(Exception):
     """The work was to stop."""
 
 
+class Refused(Exception):
+    """What was asked can't be made, as was seen only then; says the field. (ConfigError can't go between processes.)"""
+
+    def __init__(self, detail: str, field: str) -> None:
+        super().__init__(detail, field)
+        self.detail, self.field = detail, field
+
+
 def make(task: Task) -> dict[str, Any]:
-    """Make the files of a run; what `obid generate` writes beside them."""
+    """Make the files of a run; what `obid generate` writes beside them. Raises Refused, Cancelled, OSError."""
+    try:
+        return _made(task)
+    except ConfigError as error:
+        raise Refused(str(error), error.field) from None
+
+
+def _made(task: Task) -> dict[str, Any]:
     from daemon.generate import made_known
 
     def heard(done: int, total: int) -> None:
@@ -94,7 +113,17 @@ def make(task: Task) -> dict[str, Any]:
 
 
 def _cached(task: Task, heard: Heard) -> tuple[Report, bool]:
-    """The files of a run out of the cache, where it is put first if it is not there."""
+    """The files of a run out of the cache, where it is put first if it is not there or damaged."""
+    try:
+        return _from_cache(task, heard)
+    except CacheDamaged as error:
+        LOG.error("a cached run is made again", exc_info=error)
+        assert task.cache is not None
+        Cache(task.cache).remove(key_of(task.batch))
+        return _from_cache(task, heard)
+
+
+def _from_cache(task: Task, heard: Heard) -> tuple[Report, bool]:
     assert task.cache is not None
     cache, key, batch = Cache(task.cache), key_of(task.batch), task.batch
     sidecar = cache.find(key)
@@ -163,8 +192,11 @@ def normalised(source: str, symbol: str | None, rows: bytes, cache: Path | None)
     """What comes of rows, which are a JSON list. Raises BadRequest."""
     key = event_key(source, symbol, rows)
     kept = EventCache(cache) if cache is not None else None
-    if kept is not None and kept.find(key) is not None:
-        return list(kept.lines(key)), key, True
+    try:
+        if kept is not None and kept.find(key) is not None:
+            return list(kept.lines(key)), key, True
+    except CacheDamaged as error:
+        LOG.error("cached events are made again", exc_info=error)
     decoder = msgspec.json.Decoder(float_hook=Decimal)
     outcomes = list(normalise(source, decoder.decode(rows), symbol))
     lines = [to_json(outcome) for outcome in outcomes]

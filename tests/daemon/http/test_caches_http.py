@@ -61,6 +61,16 @@ def test_a_run_is_kept_and_found(client: httpx.Client):
     assert [data for _, data in replayed] == [data for _, data in events(live)]
 
 
+def test_a_damaged_run_is_made_again(client: httpx.Client, served: Served):
+    first = client.post("/data/generate", json=RUN).json()
+    folder = served.data_dir / "aleatoric" / "cache"
+    for name, text in ((f"{first['cache_key']}.rows.lz4", b"x"), (f"{first['cache_key']}.json", b"{")):
+        (folder / name).write_bytes(text)
+        assert client.get("/mcp/caches/stats").status_code == 200
+        again = client.post("/data/generate", json=RUN).json()
+        assert (again["digest"], again["cache_hit"]) == (first["digest"], False)
+
+
 def test_entries_go_one_by_one_and_all_at_once(client: httpx.Client):
     keys = [client.post("/data/generate", json=RUN | {"duration_seconds": s}).json()["cache_key"] for s in (5, 6, 7)]
     assert client.delete(f"/mcp/caches/{keys[0]}").json() == {"deleted": 1, "keys": [keys[0]]}
@@ -107,7 +117,7 @@ def test_rows_that_are_none_are_reported(source: str, client: httpx.Client):
     assert told["event_count"] == 0 and [row["position"] for row in told["bad_rows"]] == [0, 1]
 
 
-def test_canonical_events_are_kept_exported_and_replayed(client: httpx.Client, tmp_path: Path):
+def test_canonical_events_are_kept_exported_and_replayed(client: httpx.Client, served: Served, tmp_path: Path):
     symbol, rows = frames(client, "hyperliquid")
     asked = {"source": "hyperliquid", "symbol": symbol, "events": rows, "enable_cache": True}
     first, second = (client.post("/mcp/normalize", json=asked).json() for _ in range(2))
@@ -122,6 +132,11 @@ def test_canonical_events_are_kept_exported_and_replayed(client: httpx.Client, t
     assert table["at_ns"].to_list() == [event["at_ns"] for event in first["events"]]
     replayed = [json.loads(data) for _, data in events(client.get(f"/mcp/caches/stream/{key}"))]
     assert [one for one in replayed if one["event_type"] in ("book", "trade")] == first["events"]
+    folder = served.data_dir / "aleatoric" / "cache" / "events"
+    for name in (f"{key}.jsonl.lz4", f"{key}.json"):
+        (folder / name).write_bytes(b"x")
+        again = client.post("/mcp/normalize", json=asked).json()
+        assert (again["events"], again["cache_hit"]) == (first["events"], False)
     assert client.delete(f"/mcp/caches/{key}").json()["deleted"] == 1
 
 

@@ -10,8 +10,10 @@ import pytest
 from msgspec.structs import replace
 from typer.testing import CliRunner
 
+from config.errors import ConfigError
 from daemon.cli import app
 from daemon.http.artifacts import Artifacts, new_job_id
+from daemon.http.limits import Limits, read_limits
 from daemon.http.problems import Problem
 from tests.daemon.http.serving import EASY, WAIT_S, Served, serving
 
@@ -266,3 +268,42 @@ def test_what_is_too_old_goes(tmp_path: Path):
     assert artifacts.purge(made_ns + 101 * 10**9) == 1
     with pytest.raises(Problem, match="no such artifact"):
         artifacts.path_of(name)
+
+
+def test_what_only_the_making_finds_is_told_by_the_field(client: httpx.Client):
+    asked = {"preset": "equities:PLTR", "config": {"start_ms": 8_000_000_000_000}, "duration_seconds": 60}
+    answer = client.post("/data/generate", json=asked)
+    assert (answer.status_code, answer.json()["field"]) == (422, "start_ms"), answer.text
+
+
+def test_a_job_that_takes_too_long_is_stopped(tmp_path: Path):
+    with serving(tmp_path, replace(EASY, job_s_max=0.5)) as service, service.client() as client:
+        told = client.post("/v1/jobs/generate", json={**SHORT, "duration_seconds": 36_000}).json()
+        told = ended(client, told["status_url"])
+        assert told["status"] == "failed" and client.get(told["result_url"]).status_code == 504
+        assert client.post("/data/generate", json=SHORT).status_code == 200  # the worker is free again
+
+
+def test_links_begin_with_what_the_operator_said(tmp_path: Path):
+    with serving(tmp_path, public_url="https://data.example.org/") as service, service.client() as client:
+        told = client.post("/data/generate", json=SHORT).json()
+        assert told["download_url"].startswith("https://data.example.org/artifacts/aleatoric_batch_")
+        card = client.get("/.well-known/mcp.json").json()
+        assert card["transport"]["url"] == "https://data.example.org/mcp"
+
+
+def test_limits_are_read_by_name(tmp_path: Path):
+    file = tmp_path / "limits.toml"
+    file.write_text("rows_max = 5\nsync_s_max = 1\n")
+    assert read_limits(file) == Limits(rows_max=5, sync_s_max=1.0)
+    for text, said in (
+        ("rows = 1", "no such limit"),
+        ("rows_max = 0", "rows_max = 0"),
+        ("rows_max = 1.5", "rows_max = 1.5"),
+        ("sync_s_max = nan", "sync_s_max = nan"),
+        ("sync_s_max = -1.0", "sync_s_max"),
+        ("rows_max", "cannot be read"),
+    ):
+        file.write_text(text)
+        with pytest.raises(ConfigError, match=said):
+            read_limits(file)

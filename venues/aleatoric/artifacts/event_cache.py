@@ -101,10 +101,11 @@ class EventCache:
 
     def remove(self, key: str) -> bool:
         """Remove events; says whether they were here."""
-        found = self.find(key) is not None
-        if found:
-            for suffix in (SIDECAR, DATA):
-                (self.folder / f"{key}{suffix}").unlink(missing_ok=True)
+        found = False
+        for suffix in (SIDECAR, DATA) if key.isalnum() else ():
+            path = self.folder / f"{key}{suffix}"
+            found |= path.is_file()
+            path.unlink(missing_ok=True)
         return found
 
 
