@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from supervisor.actor import Post
 from supervisor.mailbox import Hears
-from venues.market import Accepted, Cancelled, CancelRefused, Fill, FundingPaid, MoneyMoved, Rejected
+from venues.market import Accepted, Cancelled, CancelRefused, Fill, FundingPaid, MoneyMoved, Rejected, SessionMoved
 from venues.venue import Venue
 
 
@@ -12,7 +12,10 @@ class Account:
     """The body; there is nothing to decide. A repeated fill is harmless: the ledger knows its id."""
 
     hears: ClassVar[tuple[Hears, ...]] = ()
-    says: ClassVar[tuple[type, ...]] = (Accepted, Rejected, Cancelled, CancelRefused, Fill, FundingPaid, MoneyMoved)
+    says: ClassVar[tuple[type, ...]] = (
+        *(Accepted, Rejected, Cancelled, CancelRefused),
+        *(Fill, FundingPaid, MoneyMoved, SessionMoved),
+    )
 
     def __init__(self, venue: Venue):
         self.venue = venue

@@ -1,6 +1,7 @@
 """Gate: carries every wish past the rules of risk/gate.py, with the freshest state it has heard."""
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any, ClassVar
 
 from msgspec.structs import replace
@@ -22,8 +23,9 @@ from risk.day_trades import DayTraded
 from risk.gate import judge
 from risk.gate_state import GateState, entry_taken, order_moved
 from risk.intent import Approved, Cancel, Intent, Refused, Reprice
+from risk.session import with_close
 from supervisor.mailbox import Hears, latest
-from venues.market import Instrument
+from venues.market import Instrument, SessionMoved
 
 
 class Gate:
@@ -41,6 +43,7 @@ class Gate:
         Hears(DayTraded),
         Hears(SectorCounts),
         Hears(BreakerChanged),
+        Hears(SessionMoved),
         Hears(Cancel),
         Hears(Reprice),
         Hears(Intent),
@@ -62,6 +65,7 @@ class Gate:
             Reconciled: self._reconciled,
             MacroWindow: lambda m: self._set(macro_shut=m.shut, macro_event=m.event),
             Blackouts: lambda m: self._set(blackouts=m.symbols),
+            SessionMoved: self._session,
             SectorCounts: lambda m: self._set(sector_members=m.members),
         }
 
@@ -79,6 +83,9 @@ class Gate:
     def _reconciled(self, verdict: Reconciled) -> None:
         compared = self.state.compared or verdict.ok
         self._set(reconciled=verdict.ok, reconciled_reason=verdict.reason, compared=compared)
+
+    def _session(self, moved: SessionMoved) -> None:
+        self._set(calendar=with_close(self.state.calendar, date.fromisoformat(moved.day), moved.closes_ns))
 
     def _mark(self, mark: Mark) -> None:
         instrument: Instrument | None = self.state.instruments.get(mark.symbol)

@@ -5,6 +5,7 @@ at most is under way per symbol, and nothing holds back an exit for longer than 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date
 from math import nan
 from operator import attrgetter
 from typing import Any, ClassVar
@@ -32,13 +33,22 @@ from actors.urgency import limit_ticks, time_in_force
 from config.profile import Profile
 from risk.intent import Cancel, Evidence, Intent, Purpose, Refused
 from risk.order import OrderState
-from risk.session import NO_DAYS, Session, SessionCalendar, is_open, is_rth, next_open_ns, session_at
+from risk.session import (
+    NO_DAYS,
+    Session,
+    SessionCalendar,
+    is_open,
+    is_rth,
+    next_open_ns,
+    session_at,
+    with_close,
+)
 from risk.sizing import lots_for
 from risk.tiers import tier_of, week_rmsd_percent
 from supervisor.clock import NS_PER_MS, NS_PER_S
 from supervisor.mailbox import Hears, Overflow, latest
 from supervisor.messages import Tick
-from venues.market import Bar, Instrument, Side, TimeInForce, side_of
+from venues.market import Bar, Instrument, SessionMoved, Side, TimeInForce, side_of
 
 FORCED = frozenset({"stop_loss", "flatten", "session_close", "held_overnight"})
 """Reasons to leave that cross the spread whatever the route says."""
@@ -79,6 +89,7 @@ class Signal:
         Hears(MacroWindow),
         Hears(Blackouts),
         Hears(Reconciled),
+        Hears(SessionMoved),
         Hears(Command, Overflow.BLOCK),
         Hears(Tick),
         latest(Imbalance),
@@ -124,6 +135,7 @@ class Signal:
             Command: self._command,
             TradingState: self._trading,
             Tick: self._tick,
+            SessionMoved: self._session_moved,
             MacroWindow: self._change,
             Blackouts: self._change,
             Reconciled: self._change,
@@ -247,6 +259,11 @@ class Signal:
                 state.awaited = None
             backoff = state.entry_backoff if wish.purpose is Purpose.ENTRY else state.exit_backoff
             backoff.refused(refused.rule, refused.at_ns, self.changes)
+        return ()
+
+    def _session_moved(self, moved: SessionMoved) -> Said:
+        """The venue closes sooner: the next tick leaves what must be left by then."""
+        self.calendar = with_close(self.calendar, date.fromisoformat(moved.day), moved.closes_ns)
         return ()
 
     def _change(self, _: MacroWindow | Blackouts | Reconciled) -> Said:

@@ -47,7 +47,7 @@ from supervisor.draws import identity
 from supervisor.journal import JournalDamaged, JournalUnwritable
 from supervisor.mailbox import Hears, latest
 from supervisor.messages import ChildCrashed, ChildStarted, DeadLetter, GaveUp, Tick
-from venues.market import Bar, Book, CalendarRead, Fill, FundingPaid, Instrument, MoneyMoved, Trade
+from venues.market import Bar, Book, CalendarRead, Fill, FundingPaid, Instrument, MoneyMoved, SessionMoved, Trade
 from venues.venue import Venue
 
 RESTARTS_MAX = 4
@@ -76,6 +76,7 @@ DECISIONS: tuple[type, ...] = (
     Fill,
     FundingPaid,
     MoneyMoved,
+    SessionMoved,
     m.PositionChanged,
     m.BalanceChanged,
     m.TradingState,

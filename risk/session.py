@@ -13,6 +13,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 NEW_YORK = ZoneInfo("America/New_York")
 OPENS, CLOSES, CLOSES_EARLY = time(9, 30), time(16, 0), time(13, 0)
@@ -34,6 +35,7 @@ class SessionCalendar(Struct, frozen=True, kw_only=True):
     last: date
     holidays: frozenset[date] = frozenset()
     half_days: frozenset[date] = frozenset()
+    closes_ns: dict[date, int] = {}  # of days that a venue ends sooner
 
     def knows(self, day: date) -> bool:
         """Whether it reaches a day."""
@@ -51,6 +53,11 @@ class Session(Struct, frozen=True):
     closes_ns: int
 
 
+def with_close(calendar: SessionCalendar, day: date, closes_ns: int) -> SessionCalendar:
+    """The calendar with what a venue says of a day; it can only make the day shorter."""
+    return replace(calendar, closes_ns=calendar.closes_ns | {day: closes_ns})
+
+
 def local_date(at_ns: int) -> date:
     """The date in New York."""
     return datetime.fromtimestamp(at_ns // NS_PER_S, NEW_YORK).date()
@@ -60,7 +67,10 @@ def session_on(day: date, calendar: SessionCalendar) -> Session | None:
     """The regular session of a day; None when there is none, or when the calendar does not reach the day."""
     if day.weekday() >= SATURDAY or day in calendar.holidays or not calendar.knows(day):
         return None
-    return _hours(day, day in calendar.half_days)
+    ours, closes_ns = _hours(day, day in calendar.half_days), calendar.closes_ns.get(day)
+    if closes_ns is None or closes_ns >= ours.closes_ns:
+        return ours
+    return Session(ours.opens_ns, closes_ns) if closes_ns > ours.opens_ns else None
 
 
 @lru_cache(maxsize=DAYS_KEPT)

@@ -251,7 +251,16 @@ class MoneyMoved(Struct, frozen=True):
     at_ns: int
 
 
-AccountEvent = Accepted | Rejected | Cancelled | CancelRefused | Fill | FundingPaid | MoneyMoved
+class SessionMoved(Struct, frozen=True):
+    """A day's session at a venue ends before our calendar has it; said again and again while that is so."""
+
+    engine: str
+    day: str  # in New York, as an ISO date
+    closes_ns: int
+    at_ns: int
+
+
+AccountEvent = Accepted | Rejected | Cancelled | CancelRefused | Fill | FundingPaid | MoneyMoved | SessionMoved
 
 
 # --- what calendars say -----------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from venues.market import (
     OpenOrder,
     OrderRequest,
     Rejected,
+    SessionMoved,
     VenuePosition,
 )
 from venues.matching import MatchingEngine
@@ -89,7 +90,8 @@ class MatchedVenue:
 
     def _verdict(self, events: Sequence[AccountEvent], order_id: str) -> AccountEvent:
         """The first word on the order asked about; the stream carries all else, and it too unless it is a refusal."""
-        verdict = next(e for e in events if not isinstance(e, FundingPaid | MoneyMoved) and e.order_id == order_id)
+        unasked = FundingPaid | MoneyMoved | SessionMoved
+        verdict = next(e for e in events if not isinstance(e, unasked) and e.order_id == order_id)
         refused = isinstance(verdict, Rejected | CancelRefused)
         self.deliver([event for event in events if not (refused and event is verdict)])
         return verdict

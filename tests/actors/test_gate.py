@@ -1,5 +1,7 @@
 """The gate actor: it judges with the freshest state it heard; a new one is closed until it is told everything."""
 
+from datetime import date
+
 import pytest
 from msgspec.structs import replace
 
@@ -17,14 +19,15 @@ from actors.messages import (
     TradingState,
 )
 from config.load import load_profile
+from risk import rules
 from risk.circuit_breaker import Breaker
 from risk.gate_state import new_state
 from risk.intent import Approved, Cancel, Evidence, Intent, Purpose, Refused, Trading
 from risk.order import OrderState
-from risk.session import NO_DAYS
+from risk.session import NO_DAYS, session_on
 from supervisor.mailbox import Overflow
-from tests.risk.given import BTC, SOL
-from venues.market import Side, TimeInForce
+from tests.risk.given import BTC, COST, MINUTE_NS, SOL, calendar
+from venues.market import SessionMoved, Side, TimeInForce
 
 NOW_NS = 1_767_571_200_000_000_000
 ENTRY = Intent(
@@ -183,3 +186,14 @@ def test_wishes_are_read_after_all_that_they_are_judged_by():
     assert min(wishes) > kinds.index(PositionChanged)
     assert min(wishes) > kinds.index(OrderChanged)
     assert min(wishes) > kinds.index(TradingState)
+
+
+def test_a_close_that_the_venue_brings_forward_ends_entries_sooner():
+    profile = load_profile("equities", symbols=("COST",))
+    mind = Gate(new_state(profile, (COST,), calendar()))
+    session = session_on(date(2026, 1, 5), calendar())
+    wish = replace(ENTRY, engine="equities", symbol="COST", at_ns=session.closes_ns - 150 * MINUTE_NS)
+    case = lambda: rules.session(rules.Case(wish, mind.state, wish.at_ns)).passes  # noqa: E731
+    assert case()
+    mind.hear(SessionMoved("equities", "2026-01-05", session.closes_ns - 120 * MINUTE_NS, wish.at_ns))
+    assert not case(), "half an hour before the close that was moved, entries are over"

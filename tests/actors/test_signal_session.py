@@ -13,7 +13,7 @@ from risk.session import session_on
 from supervisor.messages import Tick
 from tests.actors.test_signal import DAY, Bench, equities, instrument
 from tests.risk.given import calendar
-from venues.market import Bar, Side, TimeInForce
+from venues.market import Bar, SessionMoved, Side, TimeInForce
 
 S = 1_000_000_000
 MINUTE = 60 * S
@@ -33,6 +33,15 @@ def hold(bench, lots=3, *, opened_ns=None, at_ns=None, price=100.0):
     bench.position(lots, entry=price, opened_ns=at_ns if opened_ns is None else opened_ns)
     bench.book(price, at_ns=at_ns, spread=0.02)
     return bench
+
+
+def test_a_close_that_the_venue_brings_forward_brings_the_leaving_forward():
+    bench = hold(equities(), 3, at_ns=MONDAY.opens_ns + MINUTE)
+    closes_ns = MONDAY.closes_ns - 120 * MINUTE
+    assert tick(bench, closes_ns - FLATTEN_NS) == ()
+    bench.signal.hear(SessionMoved("equities", "2026-01-05", closes_ns, closes_ns - FLATTEN_NS))
+    (exit_,) = tick(bench, closes_ns - FLATTEN_NS + S)
+    assert (exit_.reason, exit_.lots) == ("session_close", 3)
 
 
 @pytest.mark.parametrize("session", [MONDAY, HALF], ids=["16:00", "13:00"])

@@ -31,6 +31,7 @@ from venues.alpaca.trading_wire import (
     Position,
     plain_symbol,
 )
+from venues.alpaca.watch import Hours, Watch
 from venues.backoff import MINUTE_NS
 from venues.market import (
     MINOR_PER_USD,
@@ -109,6 +110,7 @@ class Alpaca:
         self._leftovers: set[str] = set()
         self._market: MarketFeed | None = None
         self._desk: Desk | None = None
+        self._watch: Watch | None = None
         self._feed: AccountFeed | None = None
         self._touch: dict[str, tuple[int, float, float]] = {}
         shared.users += 1
@@ -205,8 +207,12 @@ class Alpaca:
         own = {symbol: assets[plain_symbol(symbol)] for symbol in self.instruments}
         desk = self._desk = Desk(shared.rest, feed, self.instruments, own, self.say)
         desk.touch, desk.holds_back = self._best, self._holds_back
+        watch = self._watch = Watch(shared.rest, desk, own, self.say)
+        feed.also.append((watch.keep_assets, "alpaca assets"))
         if self.calendar is not None:
             desk.session_open = self._venue_open
+            hours = Hours(wanted.engine, self.say)
+            feed.also.append((lambda: watch.keep_hours(hours, lambda: self.calendar, feed.put), "alpaca hours"))
         shared.stream.tell = self.say
         self._judge(account)
         rows = await shared.rest.must(tuple[Position, ...], "/v2/positions")
@@ -314,6 +320,8 @@ class Alpaca:
         """Why no entry may be sent, beside what is the matter with the symbol or the wire."""
         if self._said:
             return self._said
+        if self._watch is not None and (why := self._watch.shut.get(symbol)):
+            return f"{symbol} {why}"
         instrument = self.instruments.get(symbol)
         if instrument is not None and instrument.asset_class == SHARE and not self._venue_open():
             return "the venue's calendar has no session now"

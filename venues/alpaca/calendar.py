@@ -1,7 +1,8 @@
 """The venue's calendar of the stock market, held against ours: what differs is told, and the narrower one rules.
 
-Ours decides in risk when an entry may pass, so what is shut there is shut. What the venue calls shut, or shuts sooner,
-is refused by the adapter (`is_open`). So nothing is opened in hours that only one of the two knows.
+Ours decides in risk when an entry may pass, so what is shut there is shut. What the venue calls shut is refused by the
+adapter (`is_open`), and what it shuts sooner is told to risk (watch). So nothing is opened in hours that only one of
+the two knows.
 """
 
 from collections.abc import Iterable, Iterator
@@ -39,6 +40,11 @@ class VenueCalendar:
         hours = self.sessions.get(local.date())
         return hours is not None and hours[0] <= local.time() < hours[1]
 
+    def session_ns(self, day: date) -> tuple[int, int] | None:
+        """Opening and closing of a day; None where it has no session."""
+        hours = self.sessions.get(day)
+        return None if hours is None else (_ns(day, hours[0], self.zone), _ns(day, hours[1], self.zone))
+
     def differences(self, ours: Sessions, first: date, last: date) -> Iterator[str]:
         """What the two say differently of the days from `first` to `last`, a line for each."""
         day = first
@@ -52,8 +58,29 @@ class VenueCalendar:
 
 def span(at_ns: int, zone: str) -> tuple[date, date]:
     """The days that are asked for."""
-    today = datetime.fromtimestamp(at_ns // NS_PER_S, UTC).astimezone(ZoneInfo(zone)).date()
+    today = local_day(at_ns, zone)
     return today, today + AHEAD
+
+
+def local_time(at_ns: int, zone: str) -> datetime:
+    """A time there."""
+    return datetime.fromtimestamp(at_ns // NS_PER_S, UTC).astimezone(ZoneInfo(zone))
+
+
+def local_day(at_ns: int, zone: str) -> date:
+    """The date there."""
+    return local_time(at_ns, zone).date()
+
+
+def hours_ns(ours: Sessions, day: date) -> tuple[int, int] | None:
+    """Opening and closing of a day by our calendar; None where it has no session, or does not reach the day."""
+    hours = _hours(ours, day) if ours.first <= day <= ours.last else None
+    zone = ZoneInfo(ours.zone)
+    return None if hours is None else (_ns(day, hours[0], zone), _ns(day, hours[1], zone))
+
+
+def _ns(day: date, at: time, zone: ZoneInfo) -> int:
+    return round(datetime.combine(day, at, zone).timestamp()) * NS_PER_S
 
 
 def _hours(ours: Sessions, day: date) -> tuple[time, time] | None:

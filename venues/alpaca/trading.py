@@ -362,7 +362,7 @@ class Desk:
                 continue
             body = rules.twin_body(order, instrument, max(1, order.lots - tracked.lots_filled), how)
             if body is None:
-                self._tell_once(f"order {order.id} is in doubt and too small for the proof that it never came")
+                self.tell_once(f"order {order.id} is in doubt and too small for the proof that it never came")
                 return None
             try:
                 answer = await self.rest.act(Order, "POST", ORDERS_PATH, body)
@@ -374,7 +374,7 @@ class Desk:
             if answer is not None and answer.duplicate:
                 return await self.feed.look_up(tracked)  # it came meanwhile
             if answer is not None:
-                self._tell_once(f"order {order.id} is in doubt, and its id could not be used up: {answer.text}")
+                self.tell_once(f"order {order.id} is in doubt, and its id could not be used up: {answer.text}")
         return None
 
     # --- small things -------------------------------------------------------------------------------------------------
@@ -386,7 +386,8 @@ class Desk:
             self.shut[symbol] = (day, why)
             self.tell(f"{symbol}: no more entries today: {refused.text}")
 
-    def _tell_once(self, text: str) -> None:
+    def tell_once(self, text: str) -> None:
+        """Tell a person, the first time."""
         if text not in self._told:
             self._told.add(text)
             self.tell(text)

@@ -243,14 +243,20 @@ class MarketClock(Struct, frozen=True, kw_only=True):
 
     timestamp: str
     is_open: bool = False
+    next_close: str = ""
 
     @property
     def at_ns(self) -> int:
         """Its time. Raises ValueError, which reading it does first."""
         return nanoseconds(self.timestamp)
 
+    @property
+    def closes_ns(self) -> int:
+        """When the session of the moment closes, or the next one; 0 where it does not say."""
+        return nanoseconds(self.next_close) if self.next_close else 0
+
     def __post_init__(self) -> None:
-        assert self.at_ns >= 0, "its time can be read"
+        assert min(self.at_ns, self.closes_ns) >= 0, "its times can be read"
 
 
 class Refusal(Struct, frozen=True, kw_only=True):

@@ -38,6 +38,7 @@ class FakeAlpaca:
         self.binary = True
         self.position_qty = "1"
         self.clock = ""  # of the venue
+        self.closes: str | None = None
         self.unknown_key = False
         self.mute = False  # the stream tells nothing
         self.refusals: list[tuple[int, Any]] = []  # of the next acts
@@ -152,13 +153,20 @@ class FakeAlpaca:
     def question(self, request: web.Request) -> web.Response:
         path, query = request.path, request.query
         if path == "/v2/clock":
-            return web.json_response({"timestamp": self.clock, "is_open": True}) if self.clock else missing()
+            return (
+                web.json_response({"timestamp": self.clock, "is_open": True, "next_close": self.closes})
+                if self.clock
+                else missing()
+            )
         if path == "/v2/account" and self.unknown_key:
             return web.json_response({"message": "forbidden."}, status=403)
         if path == "/v2/account":
             return web.json_response(self.account)
         if path == "/v2/assets":
             return web.json_response([one for one in self.assets if one["class"] == query["asset_class"]])
+        if path.startswith("/v2/assets/"):
+            found = [one for one in self.assets if one["symbol"] == path.rpartition("/")[2]]
+            return web.json_response(found[0]) if found else missing()
         if path == "/v2/calendar":
             return web.json_response(self.days)
         if path == "/v2/positions":
