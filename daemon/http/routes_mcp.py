@@ -77,12 +77,10 @@ def _add_normalize(router: APIRouter, toolbox: Toolbox) -> None:
         response_model=None,
     )
     async def normalize(request: Request, asked: NormalizeRequest) -> dict[str, Any] | Response:
+        caller = _caller(toolbox.service, request)
         if not asked.stream:
-            return await call(
-                toolbox, tool.name, asked.model_dump(exclude_unset=True), _caller(toolbox.service, request)
-            )
-        owner = _caller(toolbox.service, request).owner
-        refuse_too_many(toolbox.service, owner)
+            return await call(toolbox, tool.name, asked.model_dump(exclude_unset=True), caller)
+        refuse_too_many(toolbox.service, caller.owner)
         lines, _, _ = await toolbox.normalized_lines(asked)
         told = Told(lines=((0, line) for line in lines), name=STREAM_NAME, first=0, speed=0.0, mode=STREAM_NAME)
         return await streamed(toolbox.service, told, caller.owner)
