@@ -19,7 +19,7 @@ from venues.aleatoric.manifest_model import model_of
 from venues.aleatoric.pair import JITTER_NS_MAX
 from venues.aleatoric.presets import PRESETS, get_preset
 from venues.aleatoric.scenarios import parse_scenario
-from venues.alpaca import wire as alpaca
+from venues.alpaca import market_wire as alpaca
 from venues.hyperliquid import wire as hyperliquid
 from venues.market import Book, Trade
 
