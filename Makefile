@@ -11,7 +11,7 @@ LOCK_BEFORE := 2026-10-01T12:00:00Z
 RESOLVE := UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --upgrade --exclude-newer $(LOCK_BEFORE) \
 	--universal --python-version 3.11 --fork-strategy fewest --generate-hashes
 
-.PHONY: help venv run test check soak week books fuzz hl-hour alpaca-hour bench lock
+.PHONY: help venv run test check soak week books fuzz hl-hour alpaca-hour streams bench lock
 
 help: # Lists the verbs.
 	@grep -E '^[a-z-]+:.*# ' Makefile
@@ -46,6 +46,9 @@ hl-hour: .venv/dev.stamp # Trades the emulated Hyperliquid for an hour under def
 
 alpaca-hour: .venv/dev.stamp # Trades coins and shares at the emulated Alpaca around a close (MINUTES of its time, at SPEED; 1140 reach the next open).
 	$(PY) -m tests.soak.alpaca_hour --speed $(or $(SPEED),1) --minutes $(or $(MINUTES),60)
+
+streams: .venv/dev.stamp # Streams to 200 clients, and to 100 that do not read, for ten minutes (Linux): CPU, memory, nobody cut.
+	$(PY) -m tests.soak.streams
 
 bench: .venv/dev.stamp # Prints the benchmarks and writes benchmarks/out/bench.json.
 	$(PY) -m benchmarks

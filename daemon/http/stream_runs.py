@@ -9,10 +9,10 @@ from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, Field
 
 from config.universe import load_universe
-from daemon.generate import batch_of
 from daemon.http.bodies import SEED_MAX
 from daemon.http.limits import Limits
 from daemon.http.problems import Problem
+from daemon.http.runs import batch_named
 from supervisor.clock import NS_PER_S
 from supervisor.entropy import unguessable
 from venues.aleatoric.batch import SECONDS_MAX, Batch
@@ -70,7 +70,7 @@ def stream_run(query: StreamQuery, last_event_id: str | None, limits: Limits, no
     if had is not None:
         manifest = replace(manifest, seed=had.seed, start_ms=had.start_ms)
     form = "pair" if query.mode == "composite_pair" else "wire" if query.dialect == "wire" else "venue"
-    batch = batch_of(manifest, query.duration_s if query.duration_s is not None else SECONDS_MAX)
+    batch = batch_named(manifest, query.duration_s if query.duration_s is not None else SECONDS_MAX, "duration_s")
     if form == "venue":
         speaker_of(manifest, batch.model)  # refuses what the exchange can't say
     said = f"{manifest_hash(manifest)} {form}"

@@ -211,7 +211,7 @@ def test_no_name_leaves_the_folder(name: str, client: httpx.Client):
         ({"duration_seconds": 7 * 86_400, "config": {"book_update_interval_ms": 1}}, "duration_seconds"),
         ({"duration_seconds": -1}, "duration_seconds"),
         ({"duration_seconds": 0}, "duration_seconds"),
-        ({"duration_seconds": 0.001}, "seconds"),
+        ({"duration_seconds": 0.001}, "duration_seconds"),
         ({"duration_seconds": "60"}, "duration_seconds"),
         ({"duration_seconds": True}, "duration_seconds"),
         ({"duration_seconds": 10, "colour": "red"}, "colour"),

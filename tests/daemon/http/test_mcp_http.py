@@ -284,3 +284,24 @@ def test_funding_refuses_by_the_field(changed: dict, client: httpx.Client):
     asked = {"exchange": "binance", "spot_price": 97001.0, "mark_price": 97005.3} | changed
     answer = client.post("/mcp/simulate_funding_regime", json=asked)
     assert (answer.status_code, answer.json()["field"]) == (422, next(iter(changed))), answer.text
+
+
+def test_funding_takes_a_position_and_the_caps(client: httpx.Client):
+    asked = {"exchange": "binance", "spot_price": 97001.0, "mark_price": 98001.0, "num_periods": 2, "profile": "venue"}
+    url = "/mcp/simulate_funding_regime"
+    plain, long, short = (
+        client.post(url, json=asked | more).json() for more in ({}, {"position_size": 2.0}, {"position_size": -2.0})
+    )
+    assert "position_pnl" not in plain and long["position_pnl"] == -short["position_pnl"] != 0
+    assert {name: value for name, value in long.items() if name != "position_pnl"} == plain
+    aleatoric = asked | {"profile": "aleatoric"}
+    capped, free = (client.post(url, json=aleatoric | {"use_soft_cap": soft}).json() for soft in (True, False))
+    assert capped["funding_rate"] <= free["funding_rate"]
+    later = client.post(url, json=asked | {"start_ms": 1_800_000_000_000}).json()
+    assert later["periods"][0]["start_ts_ms"] <= 1_800_000_000_000 < later["periods"][0]["next_funding_time"]
+
+
+def test_the_same_funding_request_has_the_same_answer(client: httpx.Client):
+    asked = {"exchange": "okx", "spot_price": 97001.0, "mark_price": 97005.3, "num_periods": 12, "seed": 42}
+    answers = [client.post("/mcp/simulate_funding_regime", json=asked | more).json() for more in ({}, {}, {"seed": 43})]
+    assert answers[0] == answers[1] != answers[2] and len(answers[0]["periods"]) == 12

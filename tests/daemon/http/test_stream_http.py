@@ -203,7 +203,7 @@ def test_an_id_of_another_stream_is_refused(client: httpx.Client):
         ({"symbol": "BTC", "duration_s": "inf"}, "duration_s"),
         ({"symbol": "BTC", "duration_s": "-5"}, "duration_s"),
         ({"symbol": "BTC", "duration_s": "1e9"}, "duration_s"),
-        ({"symbol": "BTC", "duration_s": "0.001"}, "seconds"),
+        ({"symbol": "BTC", "duration_s": "0.001"}, "duration_s"),
         ({"symbol": "BTC", "speed": "-1"}, "speed"),
         ({"symbol": "BTC", "dialect": "ftx"}, "dialect"),
         ({"symbol": "BTC", "dialect": "okx", "mode": "composite_pair"}, "dialect"),
