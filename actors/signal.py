@@ -172,6 +172,7 @@ class Signal:
         if not state.advance(bar):
             return ()
         now_ns = max(bar.end_ns, state.touch.received_ns if state.touch else 0)
+        state.weigh(state.own_price(state.close), before=state.leftover)
         self._watch(state, now_ns)
         view = self._view(state, state.close, now_ns)
         decision = self._session(state, now_ns) or self.strategy.decide(view)

@@ -17,7 +17,7 @@ from actors.windows import MeanWindow, ZWindow
 from config.profile import Profile, Route
 from risk.intent import Purpose
 from risk.order import OVER, OrderState
-from risk.position import is_leftover
+from risk.position import stays_leftover
 from supervisor.clock import NS_PER_S
 from venues.market import Bar, Instrument, TimeInForce
 
@@ -62,7 +62,7 @@ class SymbolState:
         self.route = route
         self.daily = profile.signal.daily
         self.interval_ns = profile.signal.bar_s * NS_PER_S
-        self.dust_lots = profile.risk.dust_lots
+        self.dust_lots, self.dust_usd = profile.risk.dust_lots, profile.risk.dust_usd
         size = max(profile.signal.window_bars, profile.signal.trend_bars)
         self.closes: deque[tuple[int, float]] = deque(maxlen=size)  # (start of the bar, close)
         self.window = ZWindow(profile.signal.window_bars)
@@ -149,11 +149,18 @@ class SymbolState:
     def position(self, changed: PositionChanged) -> None:
         """Take over what the fills made."""
         self.lots = changed.lots
-        self.leftover = is_leftover(changed.lots, changed.entry_ticks, self.instrument)
+        self.weigh(changed.entry_ticks * float(self.instrument.tick), before=False)
         self.entry_price = changed.entry_ticks * float(self.instrument.tick)
         self.opened_ns = changed.opened_ns
         if not self.held:
             self.clearing = None
+
+    def weigh(self, price: float, *, before: bool) -> None:
+        """Hold what is held against the least order, at the mid of the book, else at a price."""
+        touch = self.book()
+        at = (touch.bid + touch.ask) * 0.5 if touch else price
+        ticks = at / float(self.instrument.tick)
+        self.leftover = stays_leftover(self.lots, ticks, self.instrument, self.dust_usd, before=before)
 
     def own_price(self, price: float) -> float:
         """The price at the close of a bar; where the bar is another market's, the mid of the book, nan without one."""

@@ -95,6 +95,7 @@ class RiskLimits(Declared):
     day_trades_max: Annotated[int, Field(ge=0)] | None = None  # in five sessions while equity is small; None: no cap
     day_trades_equity_usd_min: Usd = Decimal(25_000)  # from this on any number of them is allowed
     dust_lots: Annotated[float, Field(ge=0)] = 1.5  # a position up to this counts as flat
+    dust_usd: Annotated[Decimal, Field(ge=0)] | None = None  # coins worth less do, too; None: the venue's least order
     sector_caps: dict[str, PositiveInt] = Field(default_factory=dict)
     sector_cap_default: PositiveInt = 3
     session: Literal["always", "us_equities"] = "always"

@@ -5,6 +5,7 @@ lot leaves exactly nothing, and realised profit less what is still in cost is th
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 from functools import partial
 
 from msgspec import Struct
@@ -14,6 +15,10 @@ from venues.market import MINOR_PER_USD, Fill, Instrument
 
 SPOT = "spot"
 """The asset class of coins that are held and not borrowed."""
+
+SLIP_ROOM, LEFT_ROOM = 1.02, 1.5
+"""Of the least order: a position that is worth less becomes a leftover (an exit crosses by up to so much, and its limit
+is what the venue counts), and a leftover that is worth more becomes a position."""
 
 COIN_FEE_PARTS = 100
 """Coins that are less by at most one of so many parts were taken as fees: the highest tier takes a quarter of that of a
@@ -42,14 +47,27 @@ def is_flat(lots: int, dust_lots: float) -> bool:
     return abs(lots) <= dust_lots
 
 
-def is_leftover(lots: int, ticks: float, instrument: Instrument, room: float = 1.0) -> bool:
-    """Whether coins are worth less, at a price, than the smallest order that their venue takes.
+def is_leftover(
+    lots: int, ticks: float, instrument: Instrument, room: float = 1.0, dust_usd: Decimal | None = None
+) -> bool:
+    """Whether coins are worth less, at a price, than `dust_usd`: by default the smallest order that their venue takes.
 
     No order can leave them, so whoever tried would be refused for ever; the next exit takes them along. Perpetuals are
-    left in any size, and a share costs more than the least. `room` is how many of the least still count.
+    left in any size, and a share costs more than the least. `room` is how many of the least still count. A price that
+    is no number makes nothing a leftover.
     """
-    least = instrument.notional_min_usd * MINOR_PER_USD
+    least = (instrument.notional_min_usd if dust_usd is None else dust_usd) * MINOR_PER_USD
     return instrument.asset_class == SPOT and instrument.minor_per_tick_lot * abs(lots) * ticks < float(least) * room
+
+
+def stays_leftover(lots: int, ticks: float, instrument: Instrument, dust_usd: Decimal | None, *, before: bool) -> bool:
+    """Whether coins are a leftover now that the price has moved: what is one becomes a position half as much higher.
+
+    Without the room between a price that moves around the bound would be an entry and an exit each time it does.
+    """
+    if not ticks > 0:
+        return before
+    return is_leftover(lots, ticks, instrument, LEFT_ROOM if before else SLIP_ROOM, dust_usd)
 
 
 def coin_fee_minor(instrument: Instrument | None, before: int, after: int, ticks: int) -> int:

@@ -19,8 +19,9 @@ from risk.session import NS_PER_S, closes_at_ns, is_open, local_date
 from venues.market import Instrument
 
 NS_PER_MINUTE = 60 * NS_PER_S
-LEFTOVER_ROOM = 1.5
-"""Coins left over were worth less than the least order at what they cost; half as much again since is no position."""
+LEFTOVER_ROOM = 2.0
+"""Who wishes for an entry has held what is left against the price of the last bar, with less room (risk.position): the
+gate leaves room for what the price did since, and does not refuse for minutes what was right when it was wished for."""
 
 FLIPS = frozenset({"equity"})
 """Asset classes whose venue fills an exit beyond the position: there, exits under way count against it. Perpetuals
@@ -150,7 +151,7 @@ def day_trades(case: Case) -> Finding:
         return Finding(True, f"equity {usd_text(equity)} USD", bound)
     first = first_counted(case.at_ns, state.calendar)
     done = sum(first is None or local_date(at_ns) >= first for _, at_ns in state.day_trades)
-    open_now = {name for name, lots in state.positions.items() if not is_flat(lots, state.limits.dust_lots)}
+    open_now = {name for name, lots in state.positions.items() if not _is_nothing(state, name, lots)}
     open_now |= {what.symbol for intent, what in state.under_way.items() if what.entry and intent != case.intent_id}
     value = f"{done} done and {len(open_now)} open, equity {usd_text(equity)} USD"
     return Finding(done + len(open_now) < most, value, bound)
@@ -177,10 +178,18 @@ def flip_guard(case: Case) -> Finding:
     others = _under_way(case, entry=True)
     if others:
         return Finding(False, f"{others} lots of another entry under way", "no other entry under way")
-    flat = is_flat(case.position, case.state.limits.dust_lots)
-    if not flat and case.instrument is not None and case.position > 0:
-        flat = is_leftover(case.position, case.wish.ticks, case.instrument, LEFTOVER_ROOM)
+    flat = _is_nothing(case.state, case.wish.symbol, case.position, case.wish.ticks)
     return Finding(flat, f"{case.position} lots held", f"flat, up to {case.state.limits.dust_lots} lots of dust")
+
+
+def _is_nothing(state: GateState, name: str, lots: int, ticks: float | None = None) -> bool:
+    """Whether a position counts as none: dust, or coins that no order can sell. Without a price they count."""
+    if is_flat(lots, state.limits.dust_lots):
+        return True
+    instrument, ticks = state.instruments.get(name), state.mark(name) if ticks is None else ticks
+    if instrument is None or lots < 0:
+        return False
+    return is_leftover(lots, ticks, instrument, LEFTOVER_ROOM, state.limits.dust_usd)
 
 
 def _exit_fits(case: Case) -> Finding:
@@ -221,7 +230,7 @@ def sector_cap(case: Case) -> Finding:
     sector = instrument.sector if instrument else ""
     if not sector:
         return Finding(True, "no sector", "no cap")
-    held = [name for name, lots in state.positions.items() if not is_flat(lots, state.limits.dust_lots)]
+    held = [name for name, lots in state.positions.items() if not _is_nothing(state, name, lots)]
     held += [what.symbol for what in state.under_way.values() if what.entry]
     members = state.sector_members | {
         name: state.instruments[name].sector for name in held if name in state.instruments
@@ -237,7 +246,8 @@ def symbol_cap(case: Case) -> Finding:
     most = to_minor(limits.symbol_caps_usd.get(case.wish.symbol, limits.symbol_cap_usd))
     if instrument is None:
         return Finding(False, "unknown instrument", f"{usd_text(most)} USD")
-    lots = max(0, sign * case.position) + max(0, sign * _under_way(case, entry=True)) + abs(case.lots)
+    held = 0 if _is_nothing(case.state, case.wish.symbol, case.position, case.wish.ticks) else case.position
+    lots = max(0, sign * held) + max(0, sign * _under_way(case, entry=True)) + abs(case.lots)
     worth = notional_minor(instrument, case.wish.ticks, lots)
     return Finding(worth <= most, f"{usd_text(worth)} USD", f"{usd_text(most)} USD")
 

@@ -20,6 +20,7 @@ from actors.messages import (
     TradingState,
 )
 from actors.signal import Signal
+from actors.strategy import Act, Decision
 from actors.symbol_state import ANSWER_NS_MAX, CLEAR_NS_MAX, STUCK_NS
 from config.load import load_profile
 from config.universe import load_universe
@@ -39,6 +40,16 @@ def instrument(symbol, engine="perps"):
     facts = load_universe(engine)[symbol]
     names = Instrument.__struct_fields__
     return Instrument(**{name: getattr(facts, name) for name in names if hasattr(facts, name)})
+
+
+class Waits:
+    """A strategy that wants nothing."""
+
+    def decide(self, view):
+        return Decision(Act.NONE, "waits")
+
+    def stopped(self, move):
+        return None
 
 
 class Bench:
@@ -452,7 +463,7 @@ def test_dust_is_flat():
     assert entry.purpose is Purpose.ENTRY
 
 
-@pytest.mark.parametrize(("worth_usd", "leaves"), [(9.99, False), (10.01, True)])
+@pytest.mark.parametrize(("worth_usd", "leaves"), [(9.99, False), (10.01, False), (10.5, True)])
 def test_coins_that_no_order_can_sell_are_left_alone_and_sold_with_the_next(worth_usd, leaves):
     """Alpaca takes no order below 10 USD. A refused exit every eight seconds of each uses up its requests."""
     bench = Bench("crypto", "BTC/USD")
@@ -465,6 +476,22 @@ def test_coins_that_no_order_can_sell_are_left_alone_and_sold_with_the_next(wort
         bench.held(lots=round(200 / bench.price / lot))
         (left,) = bench.book(bench.price / 2)
         assert left.lots == round(200 / bench.price / lot)  # with what was left over
+
+
+def test_a_price_around_the_least_order_makes_no_order():
+    """Coins for 10.50 fall below what can be sold and are left, until they are worth half as much more."""
+    bench = Bench("crypto", "BTC/USD")
+    lot = float(bench.signal.symbols["BTC/USD"].instrument.lot)
+    bench.warm().held(lots=round(10.5 / bench.price / lot))
+    state = bench.signal.symbols["BTC/USD"]
+    bench.signal.strategy = Waits()
+    held = []
+    for factor in (1.0, 0.96, 1.0, 1.03, 0.96, 1.4, 0.96, 1.4, 1.5, 1.4, 1.0, 0.9):
+        bench.book(bench.price * factor, at_ns=bench.now_ns + MINUTE)
+        assert bench.bar(bench.price * factor) == ()
+        held.append(state.held)
+        assert ("BTC/USD" in bench.signal.watched) is state.held
+    assert held == [True, *[False] * 7, True, True, True, False]
 
 
 def test_an_exit_without_a_book_crosses_from_the_last_close():

@@ -268,10 +268,11 @@ def test_dust_is_flat(dust):
     assert refusal(leave(-1 if dust > 0 else 1), state) == "flip_guard"
 
 
-@pytest.mark.parametrize(("kind", "held", "allowed"), [("spot", 14, True), ("spot", 16, False), ("native", 14, False)])
-def test_coins_that_cannot_be_sold_do_not_hold_back_an_entry(kind, held, allowed):
-    """`held` is in dollars: the least order is 10, and half as much again is allowed for what the price did since."""
-    state = open_state()
+@pytest.mark.parametrize(("kind", "held", "allowed"), [("spot", 19, True), ("spot", 21, False), ("native", 14, False)])
+@pytest.mark.parametrize("least", [None, 10])
+def test_coins_that_cannot_be_sold_do_not_hold_back_an_entry(kind, held, allowed, least):
+    """`held` is in dollars: the least order is 10, and as much again is allowed for what the price did since."""
+    state = open_state(dust_usd=least)
     coin = replace(BTC, asset_class=kind)
     lots = round(held / float(coin.size(1) * coin.price(BTC_TICKS)))
     state = replace(state, instruments=state.instruments | {"BTC": coin}, positions={"BTC": lots})

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from risk.money import notional_minor
-from risk.position import Position, apply_fill, closing_lots, is_flat, is_leftover
+from risk.position import Position, apply_fill, closing_lots, is_flat, is_leftover, stays_leftover
 from tests.risk.given import ALL, BTC, COST, PEPE, SOL, fill
 from venues.market import Side
 
@@ -88,6 +88,18 @@ def test_what_is_left_of_coins_does_not_keep_the_clock_running():
     again, _ = apply_fill(left, replace(bought, id="c", at_ns=30), COIN)
     assert (again.lots, again.opened_ns) == (21, 30)
     assert not is_leftover(1, 90_00, replace(COIN, asset_class="equity"))  # a share that is left is a position
+
+
+@given(st.lists(st.integers(10_201, 14_999), min_size=1, max_size=30), st.booleans())
+def test_between_the_bounds_nothing_changes_its_kind(worths, before):
+    """`worths` in thousandths of a dollar, of one lot whose tick is one."""
+    fine = replace(COIN, tick=Decimal("0.01"), lot=Decimal("0.1"))
+    for worth in worths:
+        assert stays_leftover(1, worth, fine, Decimal(10), before=before) is before
+    assert stays_leftover(1, 15_001, fine, Decimal(10), before=before) is False
+    assert stays_leftover(1, 10_199, fine, Decimal(10), before=before) is True
+    assert stays_leftover(1, float("nan"), fine, Decimal(10), before=before) is before
+    assert stays_leftover(1, 1, fine, Decimal(0), before=before) is False
 
 
 @pytest.mark.parametrize(
