@@ -11,7 +11,7 @@ LOCK_BEFORE := 2026-10-01T12:00:00Z
 RESOLVE := UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --upgrade --exclude-newer $(LOCK_BEFORE) \
 	--universal --python-version 3.11 --fork-strategy fewest --generate-hashes
 
-.PHONY: help venv run test check soak week books fuzz hl-hour alpaca-hour streams bench lock
+.PHONY: help venv run test check soak week kill books fuzz hl-hour alpaca-hour streams bench lock
 
 help: # Lists the verbs.
 	@grep -E '^[a-z-]+:.*# ' Makefile
@@ -34,6 +34,9 @@ soak: .venv/run.stamp # Runs one synthetic day of all three engines as fast as i
 
 week: .venv/dev.stamp # Runs three engines through a week of closes, releases and a crash in virtual time (SYMBOLS=all: every name; half an hour for few).
 	$(PY) -m tests.soak.week --symbols $(or $(SYMBOLS),few) --seed $(or $(SEED),7)
+
+kill: .venv/dev.stamp # Kills the real daemon N times at every step of an order's life, at both emulated venues (300 take 8 minutes).
+	$(PY) -m tests.soak.kill --kills $(or $(N),300) --seed $(or $(SEED),1)
 
 books: .venv/dev.stamp # Checks N snapshots of many synthetic markets (10,000,000 of them take a minute or two).
 	$(PY) -m tests.soak.books $(or $(N),10000000)

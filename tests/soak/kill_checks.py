@@ -15,9 +15,12 @@ from risk.ledger.postings import Entry as Booked
 from risk.order import OrderState
 from supervisor.journal import Entry
 from venues.hyperliquid.actions import cloid
-from venues.market import Fill, OrderRequest
+from venues.market import Fill, OrderRequest, Rejected
 
 DOUBT = (OrderState.SENT, OrderState.UNKNOWN, OrderState.CANCELLING)
+REFUSED = "ejected"
+"""What every status of a refused order has in its name, at either venue."""
+
 ADOPTED = "adopted-"
 """How ids of fills begin that the reconciler made up for what it could not explain."""
 
@@ -33,6 +36,7 @@ class Books:
         self.runs: dict[str, int] = {}  # the same -> the run that planned it
         self.filled: defaultdict[str, Decimal] = defaultdict(Decimal)  # the same -> what it filled
         self.adopted = 0
+        self.denied: dict[str, str] = {}  # the same -> why the ledger was told that it is none
         self.latched: TradingState | None = None
 
     def name(self, order_id: str) -> str:
@@ -65,6 +69,8 @@ class Books:
         elif isinstance(record, Fill):
             size = self.mind.books.instrument(record.engine, record.symbol).size(record.lots)
             self.filled[self.name(record.order_id)] += abs(size)
+        elif isinstance(record, Rejected):
+            self.denied[self.name(record.order_id)] = record.reason
         elif isinstance(record, Booked):
             self.adopted += ADOPTED in record.id
         elif isinstance(record, TradingState):
@@ -102,7 +108,7 @@ def unsettled(truth: Any, books: Books, memory: Any, engine: str, lives: int) ->
         filled[fill["name"]] += abs(Decimal(fill["size"]))
     found += [
         f"fills of {name}: {filled[name]} at the venue, {books.filled[name]} in the ledger"
-        for name in sorted({*filled, *books.filled} - {None})
+        for name in books.planned
         if filled[name] != books.filled[name]
     ]
     return found + (_of_memory(memory, books, ledger) if memory is not None else [])
@@ -139,11 +145,11 @@ def wrongs(truth: Any, books: Books) -> dict[str, list[str]]:
         for intent, size in lots.items()
         if size > wanted[intent]
     ]
-    for order in truth["orders"]:
-        known = next((o for o in [books.planned.get(order["name"])] if o is not None), None)
-        live = books.mind.orders.get(known.id) if known is not None else None
-        if live is not None and live.state is OrderState.REJECTED and "ejected" not in order["status"]:
-            found["wrong_verdicts"].append(f"{order['name']} is {order['status']}, the ledger says {live.reason!r}")
+    found["wrong_verdicts"] += [
+        f"{order['name']} is {order['status']} at the venue, the ledger was told: {books.denied[order['name']]}"
+        for order in truth["orders"]
+        if order["name"] in books.denied and REFUSED not in order["status"]
+    ]
     return found
 
 

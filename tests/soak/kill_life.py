@@ -19,8 +19,8 @@ from daemon import hyperliquid, run
 from daemon.control_client import ControlClient
 from daemon.errors import DaemonAbsent, Failed
 from daemon.options import Mode, RunOptions
-from tests.soak import kill_naive
 from tests.soak.hour import post
+from tests.soak.kill_controls import CONTROLS
 from tests.soak.kill_points import ARMED, FIRED, Plan, Trap, install
 
 POLL_S = 0.02
@@ -34,7 +34,7 @@ class Home(NamedTuple):
     config: Path
     data: Path
     speed: float
-    naive: bool
+    control: str  # a design that is known to be wrong; none: obid's
 
     @property
     def engine(self) -> str:
@@ -67,8 +67,8 @@ class Life:
                 os.dup2(out.fileno(), 1)
                 os.dup2(out.fileno(), 2)
             hyperliquid.SPENT_BEFORE = 0  # the emulated venue's limits are lifted: lives follow too soon on each other
-            if self.home.naive:
-                kill_naive.install()
+            if self.home.control:
+                CONTROLS[self.home.control]()
             if self.plan is not None:
                 install(Trap(self.plan, self.shared))
             code = run.run(self._options())

@@ -142,7 +142,9 @@ class Watched:
 
 def subjects_of(entries: list[Entry]) -> list[str]:
     """What a transaction is about, by the names that cells have."""
-    found = [kind_of(msgpack.decode(one.body, type=OrderPlanned).order) for one in entries if one.kind == "OrderPlanned"]
+    found = [
+        kind_of(msgpack.decode(one.body, type=OrderPlanned).order) for one in entries if one.kind == "OrderPlanned"
+    ]
     kinds = {entry.kind for entry in entries}
     found += ["verdict"] if kinds & VERDICTS else []
     return [*dict.fromkeys(found), *(["fill"] if "Fill" in kinds else [])]

@@ -2,8 +2,9 @@
 
     python -m tests.soak.kill_venue hyperliquid --seed 3 --speed 8
 
-A request that changes something arrives 0 to 60 ms late and is answered 0 to 60 ms late; questions are faster, so they
-overtake orders. What a client has sent arrives although he is dead, as on a real line: the emulator alone would drop it.
+A request that changes something arrives 0 to 60 ms late, some of them up to 1.5 s, and is answered 0 to 60 ms late.
+Questions are faster, so they overtake orders. What a client has sent arrives although he is dead, as on a real line:
+the emulator alone would drop it.
 """
 
 import argparse
@@ -28,6 +29,10 @@ LATE_S = 0.060
 
 QUESTION_S = 0.004
 """At most, each way: a question that overtakes an order is what wrong verdicts are made of."""
+
+STRAGGLERS, STRAGGLER_S = 0.15, 1.5
+"""Of orders, so many arrive so late, at most: a daemon that was started again has asked about them by then, and some
+come when their fence is over and must be refused."""
 
 SYMBOLS = {
     "hyperliquid": ("BTC", "ETH", "SOL", "DOGE", "AVAX"),
@@ -55,6 +60,8 @@ def put_late(seed: int) -> None:
         most, purpose = (LATE_S, "act") if acts else (QUESTION_S, "question")
         count[purpose] += 1
         there, back = (uniform(seed, f"{purpose}/{way}", count[purpose]) * most for way in ("there", "back"))
+        if acts and uniform(seed, "straggler", count[purpose]) < STRAGGLERS:
+            there = uniform(seed, "straggler/there", count[purpose]) * STRAGGLER_S
         await request.read()
 
         async def travel() -> web.StreamResponse:
