@@ -35,12 +35,19 @@ def stream_router(service: Service) -> APIRouter:
         refuse_too_many(service, owner)
         run = stream_run(query, last_event_id, service.limits, service.clock.now_ns())
         lines = lines_of(run.batch, run.form)
-        if not await service.hub.skip(lines, run.skip, request.is_disconnected):
+        market_ns = await service.hub.skip(lines, run.skip, request.is_disconnected)
+        if run.skip and market_ns is None:
             return Response(status_code=204)
-        mode = query.mode if query.dialect == "wire" else query.dialect
-        return await streamed(
-            service, Told(lines=lines, name=run.name, first=run.skip, speed=query.speed, mode=mode), owner
+        told = Told(
+            lines=lines,
+            name=run.name,
+            first=run.skip,
+            speed=query.speed,
+            mode=query.mode if query.dialect == "wire" else query.dialect,
+            begun_ns=run.begun_ns if run.skip else 0,
+            market_ns=market_ns or 0,
         )
+        return await streamed(service, told, owner)
 
     for path in ("/stream/live", "/v1/stream/live"):
         router.get(path, response_class=Response, responses=answers(422) | STREAMED)(live)

@@ -13,7 +13,7 @@ from daemon.http.bodies import SEED_MAX
 from daemon.http.limits import Limits
 from daemon.http.problems import Problem
 from daemon.http.runs import batch_named
-from supervisor.clock import NS_PER_S
+from supervisor.clock import NS_PER_MS, NS_PER_S
 from supervisor.entropy import unguessable
 from venues.aleatoric.batch import SECONDS_MAX, Batch
 from venues.aleatoric.dialects.speakers import SPEAKERS, speaker_of
@@ -23,7 +23,8 @@ from venues.aleatoric.presets import ENGINES, PRESETS, get_preset
 MS_PER_S = 1000
 NAME_FIGURES = 12  # hexadecimal, of the manifest's hash: enough to see that an id is another stream's
 DRAWN_BYTES = 6  # of a seed that nobody gave: it fits the numbers of every JSON reader
-EVENT_ID = re.compile(r"([0-9a-f]{12})\.(\d{1,19})\.(\d{1,13})\.(\d{1,12})", re.ASCII)
+EVENT_ID = re.compile(r"([0-9a-f]{12})\.(\d{1,19})\.(\d{1,13})\.(\d{1,13})\.(\d{1,12})", re.ASCII)
+"""The hash, the seed, the market's start and when the stream began (both ms), the event's number."""
 SPEED_MAX = 10_000
 
 
@@ -52,6 +53,7 @@ class StreamRun(Struct, frozen=True):
     form: str  # of its lines
     name: str  # of the stream, which holds all that the query may not say
     skip: int  # events that the client has
+    begun_ns: int  # when it began, to an earlier connection or now; 0 where it has no pace
 
 
 def stream_run(query: StreamQuery, last_event_id: str | None, limits: Limits, now_ns: int) -> StreamRun:
@@ -81,7 +83,9 @@ def stream_run(query: StreamQuery, last_event_id: str | None, limits: Limits, no
     if skip > limits.events_resumed_max:
         right = f"Last-Event-ID: at most {limits.events_resumed_max} events can be made again; start anew"
         raise Problem(422, right, "Last-Event-ID")
-    return StreamRun(batch, form, f"{hashed}.{manifest.seed}.{manifest.start_ms}", skip)
+    begun_ms = (now_ns // NS_PER_MS if had is None else had.begun_ms) if query.speed else 0
+    name = f"{hashed}.{manifest.seed}.{manifest.start_ms}.{begun_ms}"
+    return StreamRun(batch, form, name, skip, begun_ms * NS_PER_MS)
 
 
 class _EventId(Struct, frozen=True):
@@ -90,6 +94,7 @@ class _EventId(Struct, frozen=True):
     hashed: str
     seed: int
     start_ms: int
+    begun_ms: int
     number: int
 
 
@@ -97,7 +102,7 @@ def _event_id(text: str) -> _EventId:
     found = EVENT_ID.fullmatch(text.strip())
     if found is None or int(found[2]) > SEED_MAX or int(found[3]) >= 9 * 10**12:
         raise Problem(422, "Last-Event-ID: not an id that this service gave", "Last-Event-ID")
-    return _EventId(found[1], int(found[2]), int(found[3]), int(found[4]))
+    return _EventId(found[1], *(int(found[part]) for part in range(2, 6)))
 
 
 def _market(query: StreamQuery) -> SimulationManifest:

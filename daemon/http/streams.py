@@ -50,6 +50,8 @@ class Told(Struct, frozen=True, kw_only=True):
     name: str  # of the stream, in its events' ids
     first: int  # number of its first event
     speed: float  # 1: as the market goes; 0: as fast as it is taken
+    begun_ns: int = 0  # when its first event was said, to an earlier connection; 0: it begins now
+    market_ns: int = 0  # the market's time of that event
     mode: str  # for the counts
 
 
@@ -90,18 +92,21 @@ class Hub:
         """The next few lines as events; none when there are no more."""
         return await self.clock.loop.run_in_executor(self.threads, _piece, told, first)
 
-    async def skip(self, lines: Iterator[Line], count: int, gone: Callable[[], Awaitable[bool]]) -> bool:
-        """Leave out so many lines; says whether there were as many, and anybody who waits for the next."""
+    async def skip(self, lines: Iterator[Line], count: int, gone: Callable[[], Awaitable[bool]]) -> int | None:
+        """Leave out so many lines; the market's time of the first, None if there are fewer or nobody waits any more."""
 
-        def drop() -> int:
-            return sum(1 for _ in islice(lines, min(count, PIECE_LINES * PIECE_LINES)))
+        def drop() -> tuple[int, int]:
+            times = [at_ns for at_ns, _ in islice(lines, min(count, PIECE_LINES * PIECE_LINES))]
+            return len(times), times[0] if times else 0
 
+        first_ns = None
         while count > 0:
-            dropped = await self.clock.loop.run_in_executor(self.threads, drop)
+            dropped, at_ns = await self.clock.loop.run_in_executor(self.threads, drop)
+            first_ns = at_ns if first_ns is None else first_ns
             if not dropped or await gone():
-                return False
+                return None
             count -= dropped
-        return True
+        return first_ns
 
 
 def _piece(told: Told, first: int) -> Frames:
@@ -120,7 +125,7 @@ class EventStream(Response):
         self.hub, self.told, self.owner = hub, told, owner
         self._piece, self._over = piece, False
         self._beside = Beside(hub.clock)
-        self._begun_ns = self._first_ns = -1
+        self._begun_ns, self._market_ns = told.begun_ns, told.market_ns
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.hub.streams[id(self)] = Open(self.owner, self._end)
@@ -181,12 +186,15 @@ class EventStream(Response):
         self.hub.metrics.events.add(self.told.mode, by=count)
 
     def _due_ns(self, at_ns: int) -> int:
-        """When a line is to be said: as long after the first one as it came after that, by the stream's speed."""
-        if self._first_ns < 0:
-            self._begun_ns, self._first_ns = self.hub.clock.now_ns(), at_ns
+        """When a line is to be said: as long after the first one as it came after that, by the stream's speed.
+
+        Who comes back is told at once what he missed, and is then where he would be.
+        """
+        if not self._begun_ns:
+            self._begun_ns, self._market_ns = self.hub.clock.now_ns(), at_ns
         if not self.told.speed:
             return 0
-        return self._begun_ns + round((at_ns - self._first_ns) / self.told.speed)
+        return self._begun_ns + round((at_ns - self._market_ns) / self.told.speed)
 
     async def _wait(self, send: Send, until_ns: int) -> None:
         """Wait, and say now and then that the stream is not dead."""

@@ -170,10 +170,23 @@ def test_who_comes_back_goes_on_behind_the_last_event(query: dict, client: httpx
     assert (end.status_code, end.content) == (204, b"")
 
 
+def test_who_comes_back_late_is_told_at_once_what_he_missed(client: httpx.Client):
+    params = {"symbol": "BTCUSDT", "seed": 7, "duration_s": 6}
+    with client.stream("GET", "/stream/live", params=params) as answer:
+        lines = answer.iter_lines()
+        last = next(line for line in lines if line.startswith("id: ")).removeprefix("id: ")
+    time.sleep(5.0)
+    begun = time.monotonic()
+    again = events(client.get("/stream/live", params=params, headers={"Last-Event-ID": last}))
+    assert [data for _, data in again] == [data for _, data in streamed(client, duration_s=6)[1:]]
+    assert time.monotonic() - begun < 5.0  # one second was left of six
+
+
 def test_an_id_of_another_stream_is_refused(client: httpx.Client):
     given = streamed(client)[5][0]
-    hashed, seed, start, _ = given.split(".")
-    wrong = [given, "x", "0.0.0.0", f"{hashed}.{seed}.{start}.-1", f"{hashed}.{2**63}.{start}.1", "ü".encode()]
+    hashed, seed, start, begun, _ = given.split(".")
+    end = f"{start}.{begun}"
+    wrong = [given, "x", "0.0.0.0.0", f"{hashed}.{seed}.{end}.-1", f"{hashed}.{2**63}.{end}.1", "ü".encode()]
     for event_id in wrong:
         answer = client.get(
             "/stream/live",
@@ -181,7 +194,7 @@ def test_an_id_of_another_stream_is_refused(client: httpx.Client):
             headers={"Last-Event-ID": event_id},
         )
         assert (answer.status_code, answer.json()["field"]) == (422, "Last-Event-ID"), answer.text
-    far = {"Last-Event-ID": f"{hashed}.{seed}.{start}.999999999999"}
+    far = {"Last-Event-ID": f"{hashed}.{seed}.{end}.999999999999"}
     answer = client.get("/stream/live", params={"symbol": "BTCUSDT", "seed": 7, "duration_s": 20}, headers=far)
     assert answer.status_code == 422 and "start anew" in answer.json()["detail"]
 
