@@ -17,6 +17,29 @@ WEIGHT_A_MINUTE, MESSAGES_A_MINUTE = 1_200, 2_000
 """The venue's limits for one IP address."""
 
 
+LIVELY = """
+[perps.signal]
+bar_s = 10
+window_bars = 30
+trend_bars = 30
+trend_gate = false
+[perps.tier_default]
+z_entry = 1.0
+z_exit = 0.3
+[perps.tier_rules.alt]
+z_entry = 1.0
+z_exit = 0.3
+[perps.tier_rules.stock]
+z_entry = 1.0
+z_exit = 0.3
+[perps.risk]
+orders_per_minute = 60
+orders_burst = 60
+"""
+"""A strategy that trades some times a minute: the packaged one may wait for an hour, and an hour without a fill proves
+nothing."""
+
+
 def differs(ended: Ended) -> list[str]:
     """What of positions and limits is wrong."""
     held = {symbol: size for (_, symbol), size in hour.held_by(ended.mind).items()}
@@ -40,7 +63,7 @@ HOUR = Hour(
     mode="live",
     engines=("perps",),
     environment=lambda told: {"OBID_HYPERLIQUID_AGENT_KEY": told["throw_away_key"]},
-    config="",
+    config=LIVELY,
     emulated=(),
     differs=differs,
     figures=figures,

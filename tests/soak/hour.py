@@ -52,7 +52,7 @@ class Hour(NamedTuple):
     mode: str
     engines: tuple[str, ...]
     environment: Callable[[dict[str, Any]], dict[str, str]]  # of what the emulator told
-    config: str  # more TOML than the emulator tells
+    config: str  # a strategy lively enough to be worth watching
     emulated: Sequence[str]  # more options of the emulator
     differs: Callable[[Ended], list[str]]  # what it says of positions and of its own laws
     figures: Callable[[Ended], dict[str, Any]]
@@ -66,7 +66,7 @@ def parser_of(description: str, folder: str) -> argparse.ArgumentParser:
     parser.add_argument("--speed", type=float, default=1)
     parser.add_argument("--faults", default="default")
     parser.add_argument("--symbols", default="")
-    parser.add_argument("--config", type=Path, help="more TOML for the daemon")
+    parser.add_argument("--config", type=Path, help="TOML for the daemon, in place of the lively strategy")
     parser.add_argument("--dir", type=Path, default=ROOT / "var" / folder)
     return parser
 
@@ -89,7 +89,7 @@ def run(hour: Hour, asked: argparse.Namespace) -> int:
 def judged(hour: Hour, asked: argparse.Namespace, told: dict[str, Any]) -> int:
     """Run the daemon; 0 if all is as it should be."""
     config, data = asked.dir / "emulator.toml", asked.dir / "data"
-    config.write_text("\n".join([told["config"], hour.config, asked.config.read_text() if asked.config else ""]))
+    config.write_text(told["config"] + "\n" + (asked.config.read_text() if asked.config else hour.config))
     told_of_run = (told["url"], config, data, asked.minutes, asked.speed, hour.mode, ",".join(hour.engines))
     with (asked.dir / "run.txt").open("w") as out:
         code = subprocess.run(
@@ -103,6 +103,8 @@ def judged(hour: Hour, asked: argparse.Namespace, told: dict[str, Any]) -> int:
     ended = ended_as(data, told["url"])
     (asked.dir / "truth.json").write_text(json.dumps(ended.truth))
     wrongs = [*alive(ended), *hour.differs(ended)]
+    if not sum(ended.mind.fills.values()):
+        wrongs.append("nothing was filled: this proves nothing")
     if code:
         wrongs.append(f"the daemon ended with {code}: {asked.dir / 'run.txt'}")
     print(json.dumps({**figures_of(ended), **hour.figures(ended), "wrongs": wrongs}, indent=1))
