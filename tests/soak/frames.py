@@ -4,7 +4,8 @@ Damage is of bytes (flipped, cut, doubled, put in, taken out) and of meaning (fi
 numbers that are none or too large, rows by the thousand, nesting without end). A decoder may read what is left as
 something or raise VenueMisspoke; any other error fails, and so does a number that is read and is not finite. The frames
 are ours and, where they are on this machine, the recorded ones; frame K is the same wherever those are the same.
-Alpaca's are in alpaca_frames.py, in JSON and in msgpack; half of what is damaged is one venue's, half the other's.
+Alpaca's market data is in alpaca_frames.py, in JSON and in msgpack, its orders and its account in
+alpaca_trading_frames.py; of what is damaged each has a third.
 """
 
 import gzip
@@ -25,7 +26,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import asdict
 
-from tests.soak import alpaca_frames
+from tests.soak import alpaca_frames, alpaca_trading_frames
 from tests.venues.hyperliquid.asked import every_ask
 from tests.venues.hyperliquid.said import ANSWERS, CLOID, FRAMES, USER, WIRE
 from venues.hyperliquid.account_wire import Order, OrderUpdate, UserFill
@@ -89,8 +90,8 @@ EXCHANGE = {
 
 @cache
 def seeds() -> tuple[tuple[tuple[str, bytes, Reader], ...], ...]:
-    """(name, whole frame or answer, what reads it), for each venue."""
-    return hyperliquid(), alpaca_frames.seeds(judge)
+    """(name, whole frame or answer, what reads it), for each venue, and at Alpaca for each side of it."""
+    return hyperliquid(), alpaca_frames.seeds(judge), alpaca_trading_frames.seeds()
 
 
 def hyperliquid() -> tuple[tuple[str, bytes, Reader], ...]:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from config.sessions import Sessions
 from supervisor.clock import NS_PER_S
-from venues.alpaca.trading_wire import Day
+from venues.alpaca.trading_wire import SHOWN_MAX, Day
 from venues.venue import VenueMisspoke
 
 AHEAD = timedelta(days=90)
@@ -32,7 +32,7 @@ class VenueCalendar:
                 hours = (time.fromisoformat(day.open), time.fromisoformat(day.close))
                 self.sessions[date.fromisoformat(day.date)] = hours
             except ValueError as error:
-                raise VenueMisspoke(f"{PATH}: {day}: {error}") from error
+                raise VenueMisspoke(f"{PATH}: {str(error)[:SHOWN_MAX]}: {str(day)[:SHOWN_MAX]}") from error
 
     def is_open(self, at_ns: int) -> bool:
         """Whether the venue has a session at a time; a day beyond what was asked is not known to have one."""

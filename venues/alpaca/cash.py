@@ -19,7 +19,7 @@ from supervisor.clock import NS_PER_S, Clock
 from venues.alpaca.market_wire import nanoseconds
 from venues.alpaca.rest import Rest
 from venues.alpaca.rules import NEW_YORK, day_of
-from venues.alpaca.trading_wire import plain_symbol, read, sane
+from venues.alpaca.trading_wire import plain_symbol, read, sane, timely
 from venues.market import MINOR_PER_USD, MoneyMoved
 from venues.venue import VenueMisspoke, VenueUnreachable
 
@@ -69,7 +69,7 @@ class CashRow(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         sane(self.net_amount)
-        assert self.at_ns >= 0, "its time can be read"
+        timely(self.at_ns)
         if self.date:
             date.fromisoformat(self.date)
 

@@ -20,8 +20,9 @@ T = TypeVar("T")
 SHOWN_MAX = 200
 """So much of a damaged answer goes into the error."""
 
-AMOUNT_MAX = Decimal(10) ** 18
-"""No quantity, price or sum of money reaches this; what does is damage, and so are inf and nan."""
+DIGITS_MAX, DECIMALS_MAX = 18, 40
+"""No quantity, price or sum of money has more on either side of the point; what does is damage, and so are inf and nan.
+It is asked of the digits, because arithmetic with an exponent of 999999 overflows or does not end."""
 
 CRYPTO, EQUITY = "crypto", "us_equity"
 
@@ -86,7 +87,7 @@ class Order(Struct, frozen=True, kw_only=True):
         if not self.id:
             raise ValueError("an order has no id")
         sane(self.qty, self.filled_qty, self.filled_avg_price, self.limit_price)
-        assert self.at_ns >= 0, "its times can be read"
+        timely(self.at_ns)
 
     @property
     def fate(self) -> Fate:
@@ -119,7 +120,7 @@ class Update(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         sane(self.price, self.qty, self.position_qty)
-        assert self.at_ns >= 0, "its time can be read"
+        timely(self.at_ns)
 
     @property
     def at_ns(self) -> int:
@@ -256,7 +257,7 @@ class MarketClock(Struct, frozen=True, kw_only=True):
         return nanoseconds(self.next_close) if self.next_close else 0
 
     def __post_init__(self) -> None:
-        assert min(self.at_ns, self.closes_ns) >= 0, "its times can be read"
+        timely(self.at_ns, self.closes_ns)
 
 
 class Refusal(Struct, frozen=True, kw_only=True):
@@ -286,11 +287,20 @@ class _Status(Struct, frozen=True):
     error: str = ""
 
 
+def timely(*stamps_ns: int) -> None:
+    """Refuse times before 1970; that they can be read at all is seen before. Raises ValueError."""
+    if min(stamps_ns) < 0:
+        raise ValueError("a time before 1970")
+
+
 def sane(*amounts: Decimal | None) -> None:
     """Refuse amounts that are no number, or none that can be. Raises ValueError."""
     for amount in amounts:
-        if amount is not None and not (amount.is_finite() and abs(amount) < AMOUNT_MAX):
-            raise ValueError(f"{amount} is no amount")
+        if amount is None:
+            continue
+        exponent = amount.as_tuple().exponent  # a letter of what is no number
+        if isinstance(exponent, str) or exponent <= -DECIMALS_MAX or amount.adjusted() >= DIGITS_MAX:
+            raise ValueError(f"{str(amount)[:SHOWN_MAX]} is no amount")
 
 
 _FRAME, _ANY = json.Decoder(_Frame), json.Decoder(float_hook=Decimal)
@@ -310,7 +320,7 @@ def _read(data: bytes, body: bytes, kind: type[T]) -> T:
         except ValidationError:
             return convert(_named(_ANY.decode(data)), kind)
     except (DecodeError, ValueError, RecursionError) as error:
-        raise VenueMisspoke(f"{error}: {body[:SHOWN_MAX].decode('utf-8', 'replace')}") from error
+        raise VenueMisspoke(f"{str(error)[:SHOWN_MAX]}: {body[:SHOWN_MAX].decode('utf-8', 'replace')}") from error
 
 
 def _named(value: Any) -> Any:
@@ -330,7 +340,7 @@ def read_refusal(body: bytes) -> Refusal:
 
 def read_frame(frame: bytes | str) -> Update | Said:
     """One frame of the trading stream, text or binary. Raises VenueMisspoke."""
-    data = frame.encode() if isinstance(frame, str) else frame
+    data = frame.encode("utf-8", "replace") if isinstance(frame, str) else frame
     try:
         told = _FRAME.decode(data)
         if told.stream == "trade_updates":
@@ -338,7 +348,7 @@ def read_frame(frame: bytes | str) -> Update | Said:
         facts = _STATUS.decode(told.data)
         return Said(told.stream, facts.status, facts.streams, facts.error)
     except (DecodeError, ValueError, RecursionError) as error:
-        raise VenueMisspoke(f"{error}: {data[:SHOWN_MAX].decode('utf-8', 'replace')}") from error
+        raise VenueMisspoke(f"{str(error)[:SHOWN_MAX]}: {data[:SHOWN_MAX].decode('utf-8', 'replace')}") from error
 
 
 def executed(update: Update) -> Execution | None:
@@ -346,7 +356,7 @@ def executed(update: Update) -> Execution | None:
     if update.event not in FILLS:
         return None
     if not update.price or not update.qty or update.qty < 0 or update.price < 0:
-        raise VenueMisspoke(f"a fill of order {update.order.id} without price or quantity")
+        raise VenueMisspoke(f"a fill of order {update.order.id[:SHOWN_MAX]} without price or quantity")
     order = update.order
     name = update.execution_id or ""
     side, cum = side_of(order.side), order.filled_qty or None
@@ -365,14 +375,14 @@ def activity(data: bytes) -> Activity:
 def execution(row: Activity) -> Execution:
     """A row of activities as an execution; its id ends with the one that the stream tells. Raises VenueMisspoke."""
     if row.flaw:
-        raise VenueMisspoke(f"activity {row.id}: {row.flaw}")
+        raise VenueMisspoke(f"activity {row.id[:SHOWN_MAX]}: {row.flaw}")
     if not row.price or not row.qty or not row.cum_qty or not row.transaction_time or not row.order_id:
         # without cum_qty nobody knows which of the stream's fills it is, and it would be booked twice
-        raise VenueMisspoke(f"activity {row.id} is a fill without order, price, quantity, sum or time")
+        raise VenueMisspoke(f"activity {row.id[:SHOWN_MAX]} is a fill without order, price, quantity, sum or time")
     try:
         at_ns = nanoseconds(row.transaction_time)
     except ValueError as error:
-        raise VenueMisspoke(f"activity {row.id}: {error}") from error
+        raise VenueMisspoke(f"activity {row.id[:SHOWN_MAX]}: {str(error)[:SHOWN_MAX]}") from error
     name = row.id.rpartition("::")[2]
     qty = abs(row.qty)
     return Execution(row.order_id, row.symbol, side_of(row.side), qty, row.price, row.cum_qty or None, name, at_ns)
@@ -384,7 +394,7 @@ def side_of(text: str) -> Side:
         return Side.BUY
     if text.startswith("sell"):
         return Side.SELL
-    raise VenueMisspoke(f"side {text!r} is neither buy nor sell")
+    raise VenueMisspoke(f"side {text[:SHOWN_MAX]!r} is neither buy nor sell")
 
 
 def plain_symbol(symbol: str) -> str:
