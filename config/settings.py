@@ -87,6 +87,7 @@ class Settings(BaseSettings):
     alpaca_paper_secret: SecretStr | None = None
     alpaca_live_key_id: SecretStr | None = None
     alpaca_live_secret: SecretStr | None = None
+    aleatoric_key: SecretStr | None = None  # for `obid run --feed`, of scope stream
     fmp_key: SecretStr | None = None  # Financial Modeling Prep, the paid macro calendar
     fred_key: SecretStr | None = None  # Federal Reserve Bank of St. Louis, dates of releases
     earnings_file: Path | None = None  # companies and the days on which they report, written down by the operator

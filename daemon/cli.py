@@ -57,6 +57,7 @@ Symbols = Annotated[str, typer.Option(metavar="BTC,ETH", help="Only these, as th
 BarLength = Annotated[str, typer.Option("--bar", metavar="60s", help="Length of a bar, over the profile's.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Lines instead of the live view.")]
 Record = Annotated[bool, typer.Option("--record", help="Keep every book and trade in the data directory, to replay.")]
+Feed = Annotated[str, typer.Option(metavar="URL", help="Synthetic only: the market of an `obid serve`.")]
 Scenarios = Annotated[
     list[str] | None,
     typer.Option("--scenario", metavar="[SYMBOLS:]KIND@TIME", help="Synthetic only, repeatable: BTC:gap@10m,for=2m"),
@@ -106,6 +107,7 @@ def run(
     symbols: Symbols = "",
     bar: BarLength = "",
     scenario: Scenarios = None,
+    feed: Feed = "",
     record: Record = False,
     plain: Plain = False,
     as_json: AsJson = False,
@@ -119,6 +121,7 @@ def run(
         for_ns = options.parse_duration_ns(for_) if for_ else None
         pace = options.parse_speed(speed)
         befalls = befalling(scenario)
+        base = replace(base, feed=options.parse_feed(feed))
         whole = replace(base, for_ns=for_ns, speed=pace, scenarios=befalls, record=record, plain=plain, json=as_json)
         options.check_together(whole)
         from daemon.run import run as run_daemon

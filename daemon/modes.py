@@ -215,6 +215,25 @@ def simulated_venue(
     return SimulatedVenue(f"{profile.venue} (simulated)", source, engine, latency_of(profile, seed), clock)
 
 
+def remote_venue(profile: Profile, options: RunOptions, settings: Settings, opening: LedgerMind, clock: Clock) -> Venue:
+    """An engine's venue whose market another process makes (`obid serve`); orders never leave the machine."""
+    from venues.aleatoric.remote import Remote, RemoteMarket
+
+    if settings.aleatoric_key is None:
+        raise ConfigError("aleatoric_key", "--feed needs one: obid keys create --scope stream, then OBID_ALEATORIC_KEY")
+    known, instruments = load_universe(profile.universe), universe(profile)
+    remote = Remote(
+        url=options.feed,
+        key=settings.aleatoric_key.get_secret_value(),
+        seed=options.seed,
+        presets={symbol: f"{profile.universe}:{symbol}" for symbol in instruments},
+        models={symbol: model_of(known[symbol]) for symbol in instruments},
+        instruments=tuple(instruments.values()),
+    )
+    engine = matching_engine(profile, instruments, opening)
+    return ShadowVenue(RemoteMarket(remote, clock), engine, latency_of(profile, options.seed), clock)
+
+
 def latency_of(profile: Profile, seed: int) -> LatencyModel:
     """How far away the simulated account is."""
     simulated = profile.simulated

@@ -64,6 +64,7 @@ class RunOptions:
     json: bool = False  # the end summary as one JSON object, its last line still the digest
     record: bool = False  # keep every book and trade, for `obid replay`
     scenarios: "tuple[AskedScenario, ...]" = ()  # synthetic: what befalls the market
+    feed: str = ""  # synthetic: where another process makes the market; empty: it is made here
     recordings: tuple[Path, ...] = ()  # replay: files, folders and recordings, in the order given
 
     @property
@@ -139,6 +140,14 @@ def parse_seed(seed: int) -> int:
     return seed
 
 
+def parse_feed(text: str) -> str:
+    """Where `obid serve` is, without a slash at the end; empty when nothing was named."""
+    url = text.strip().rstrip("/")
+    if url and not re.fullmatch(r"https?://[^\s?#@]+", url):
+        raise BadInput("--feed", text, "where `obid serve` is, as http://127.0.0.1:8787")
+    return url
+
+
 def parse_file(path: Path | None, field: str = "--config") -> Path | None:
     """A file that can be read, or None when none was named."""
     if path is not None and not path.is_file():
@@ -176,6 +185,8 @@ def check_together(options: RunOptions) -> RunOptions:
             raise BadInput(
                 "--scenario", one.text, f"the run ends before it, after {options.for_ns / NS_PER_S:g} s (--for)"
             )
+    if options.feed and (options.mode is not Mode.SYNTHETIC or options.speed != 1.0 or options.scenarios):
+        raise BadInput("--feed", options.feed, "is for synthetic mode at its own pace, without --speed and --scenario")
     missing = [path for path in options.recordings if not path.exists()]
     if missing:
         raise BadInput("FILE", missing[0], "no such file or folder")

@@ -54,6 +54,8 @@ def run(options: RunOptions) -> int:
         def venue(profile: Profile, clock: Clock) -> Venue:
             if real is not None:
                 return modes.real_venue(options.mode, profile, clock, real)
+            if options.feed:
+                return modes.remote_venue(profile, options, configured.settings, opening, clock)
             known = instruments[profile.engine]
             return modes.simulated_venue(profile, known, source(profile, epoch_ns), opening, clock, options.seed)
 

@@ -36,9 +36,11 @@ EASY = Limits(requests_per_s=1e6, requests_burst=1e6, strangers_per_s=1e6, stran
 
 
 @contextmanager
-def serving(data_dir: Path, limits: Limits = EASY, workers: int = 1, public_url: str = "") -> Iterator[Served]:
+def serving(
+    data_dir: Path, limits: Limits = EASY, workers: int = 1, public_url: str = "", port: int = 0
+) -> Iterator[Served]:
     """The service until the end of the block."""
-    listener = listening("127.0.0.1", 0)
+    listener = listening("127.0.0.1", port)
     asked = Asked(host="127.0.0.1", port=0, data_dir=data_dir, workers=workers, limits=limits, public_url=public_url)
     up, stops, failed = threading.Event(), list[Callable[[], object]](), list[BaseException]()
 
