@@ -277,7 +277,7 @@ def test_what_only_the_making_finds_is_told_by_the_field(client: httpx.Client):
 
 
 def test_a_job_that_takes_too_long_is_stopped(tmp_path: Path):
-    with serving(tmp_path, replace(EASY, job_s_max=0.5)) as service, service.client() as client:
+    with serving(tmp_path, replace(EASY, job_s_max=3.0)) as service, service.client() as client:
         told = client.post("/v1/jobs/generate", json={**SHORT, "duration_seconds": 36_000}).json()
         told = ended(client, told["status_url"])
         assert told["status"] == "failed" and client.get(told["result_url"]).status_code == 504

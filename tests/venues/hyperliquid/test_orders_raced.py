@@ -234,7 +234,7 @@ def floor(tmp_path, script):
 
 
 SERIAL = count(1)
-LOOSE = (Approved, *Ledger.says, *Reconciler.says, *(heard.message for heard in Ledger.hears))
+LOOSE = (Approved, *Ledger.says, *Account.says, *Reconciler.says, *(heard.message for heard in Ledger.hears))
 """What is said to nobody here, or by nobody."""
 
 # --- whatever is done in whatever order
