@@ -8,10 +8,10 @@ PY := .venv/bin/python
 # Releases younger than this are not locked. Move it forward to upgrade: same date, same lock.
 LOCK_BEFORE := 2026-10-01T12:00:00Z
 # One version for every Python (--fork-strategy fewest), because another numpy could be another digest.
-RESOLVE := UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --upgrade --exclude-newer $(LOCK_BEFORE) \
+RESOLVE := UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --no-strip-extras --upgrade --exclude-newer $(LOCK_BEFORE) \
 	--universal --python-version 3.11 --fork-strategy fewest --generate-hashes
 
-.PHONY: help venv run test check soak week kill books fuzz hl-hour alpaca-hour streams bench lock
+.PHONY: help venv run test check soak museum week kill deadman-drill torn again sim storms canary books fuzz hl-hour alpaca-hour streams pictures bench lock reconcile
 
 help: # Lists the verbs.
 	@grep -E '^[a-z-]+:.*# ' Makefile
@@ -21,22 +21,46 @@ venv: .venv/dev.stamp # Installs everything, the tools of test, check and bench 
 run: .venv/run.stamp # Trades a synthetic perps market; no keys, no network. Ctrl-C stops it cleanly.
 	$(PY) -m daemon run --mode synthetic --engine perps
 
-test: .venv/dev.stamp # Runs the tests.
-	$(PY) -m pytest -q
+test: .venv/dev.stamp # Runs the tests, two files at a time: most of what is slow waits for real time.
+	$(PY) -m pytest -q --numprocesses 2 --dist loadfile
 
 check: .venv/dev.stamp # Lints, checks the formatting, checks the types.
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
 
-soak: .venv/run.stamp # Runs one synthetic day of all three engines as fast as it goes, state in var/soak.
-	$(PY) -m daemon run --mode synthetic --engine perps --engine crypto --engine equities --seed 7 --for 24h --speed max --data-dir var/soak
+soak: .venv/run.stamp # Soaks the daemon under faults in virtual time, HOURS=24 by default, and writes a certificate to var/soak (REAL=1: wall clock).
+	$(PY) -m daemon soak --hours $(or $(HOURS),24) --seed $(or $(SEED),1) $(if $(REAL),--real) --out var/soak
+
+museum: .venv/run.stamp # Replays every failure of the museum and writes docs/museum.md.
+	$(PY) -m daemon scenario run --all --markdown > docs/museum.md.new && mv docs/museum.md.new docs/museum.md
 
 week: .venv/dev.stamp # Runs three engines through a week of closes, releases and a crash in virtual time (SYMBOLS=all: every name; half an hour for few).
 	$(PY) -m tests.soak.week --symbols $(or $(SYMBOLS),few) --seed $(or $(SEED),7)
 
-kill: .venv/dev.stamp # Kills the real daemon N times at every step of an order's life, at both emulated venues (300 take 8 minutes).
-	$(PY) -m tests.soak.kill --kills $(or $(N),300) --seed $(or $(SEED),1)
+kill: .venv/dev.stamp # Kills the real daemon N times at every step of an order's life, at both emulated venues (300 take two minutes; RESUME=--resume goes on).
+	$(PY) -m tests.soak.kill --kills $(or $(N),300) --seed $(or $(SEED),1) $(RESUME)
+
+torn: .venv/dev.stamp # Damages the journal and the log at N places each and starts on them (5,000 take two minutes).
+	$(PY) -m tests.soak.torn --places $(or $(N),5000) --seed $(or $(SEED),1)
+
+sim: .venv/dev.stamp # Simulates the whole daemon under faults, a world a seed (SEEDS=50 from FIRST=1, RESUME=--resume goes on; SEED=123 repeats one, SHRINK=1 makes it small).
+	$(PY) -m tests.soak.sim $(if $(SEED),--seed $(SEED) $(if $(SHRINK),--shrink),--seeds $(or $(SEEDS),50) --first $(or $(FIRST),1) $(RESUME)) $(if $(CONTROL),--control $(CONTROL))
+
+reconcile: .venv/dev.stamp # Lets everything befall an account, STEPS of it, under the real reconciler and ledger (5,000,000 take hours).
+	$(PY) -m tests.soak.reconcile --steps $(or $(STEPS),5000000) --seed $(or $(SEED),1)
+
+storms: .venv/dev.stamp # Crashes every actor once and five times in a row, at both emulated venues, in virtual time (two minutes).
+	$(PY) -m tests.soak.storms
+
+canary: .venv/dev.stamp # Takes secrets through every mode and every way to fail, and looks for them in all that is left (two minutes).
+	$(PY) -m tests.soak.canary
+
+deadman-drill: .venv/dev.stamp # Kills, stops, hangs and cuts off a daemon with 20 resting orders, RUNS times each, and measures until none rests (an hour).
+	$(PY) -m tests.soak.deadman --runs $(or $(RUNS),3) --seed $(or $(SEED),1)
+
+again: .venv/dev.stamp # Records a live run (emulated, MINUTES) and a virtual one (HOURS), replays both and compares every decision.
+	$(PY) -m tests.soak.again --minutes $(or $(MINUTES),20) --hours $(or $(HOURS),4)
 
 books: .venv/dev.stamp # Checks N snapshots of many synthetic markets (10,000,000 of them take a minute or two).
 	$(PY) -m tests.soak.books $(or $(N),10000000)
@@ -52,6 +76,9 @@ alpaca-hour: .venv/dev.stamp # Trades coins and shares at the emulated Alpaca ar
 
 streams: .venv/dev.stamp # Streams to 200 clients, and to 100 that do not read, for ten minutes (Linux): CPU, memory, nobody cut.
 	$(PY) -m tests.soak.streams
+
+pictures: .venv/dev.stamp # Makes docs/pictures anew: obid top, run and report, of six synthetic hours with a fixed seed (a minute).
+	$(PY) -m tests.soak.pictures
 
 bench: .venv/dev.stamp # Prints the benchmarks and writes benchmarks/out/bench.json.
 	$(PY) -m benchmarks

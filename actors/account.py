@@ -24,5 +24,6 @@ class Account:
         """Carry."""
         post.ready()
         async for event in self.venue.account():
-            post.in_hand = event
+            post.in_hand, post.in_hand_ns = event, post.clock.now_ns()
             await post.say_wait(event)
+            post.in_hand_ns = 0

@@ -11,20 +11,26 @@ from typing import Any, ClassVar
 
 from msgspec.structs import replace
 
+from actors.agreement import Agreement
 from actors.messages import (
     BalanceChanged,
     BreakerChanged,
     CapitalChanged,
     Command,
+    InvariantBroken,
     Mark,
     Order,
     PositionChanged,
+    Stated,
     TradingState,
+    Tuned,
 )
 from config.profile import RiskLimits
+from config.tuning import Key, changed, tuned_risk
 from risk.circuit_breaker import Breaker, BreakerLimits, Trip, breaker_limits, observe, resumed, shifted
 from risk.gate_state import STRICTNESS
 from risk.intent import Trading
+from risk.invariants import Checks
 from risk.position import Position
 from supervisor.mailbox import Hears, Overflow, latest
 from supervisor.messages import ChildStarted, GaveUp, Tick
@@ -45,7 +51,7 @@ STEPS = 100
 """The gate and the journal hear of equity when it moved by this part of the daily loss bound: finer changes no verdict
 that the breaker itself, which sees every reading, would not reach."""
 
-Said = tuple[TradingState | BreakerChanged, ...]
+Said = tuple[TradingState | BreakerChanged | InvariantBroken, ...]
 
 
 class Purse:
@@ -87,12 +93,7 @@ class Account:
     """One account as the breaker knows it: the engines that trade it, under the strictest of their limits."""
 
     def __init__(self, purses: Mapping[str, Purse], limits: Iterable[RiskLimits]):
-        every = [breaker_limits(one) for one in limits]
-        self.limits: BreakerLimits = replace(
-            every[0],
-            drawdown_max_ppm=min(one.drawdown_max_ppm for one in every),
-            daily_loss_minor=min(one.daily_loss_minor for one in every),
-        )
+        self.limits = strictest(limits)
         self.purses = purses
         self.breaker = Breaker(engines=tuple(sorted(purses)))
         self.said: Breaker | None = None
@@ -135,22 +136,35 @@ class Account:
         return breaker.day, breaker.settled, breaker.opening_minor, breaker.tripped, breaker.blind(self.limits)
 
 
+def strictest(limits: Iterable[RiskLimits]) -> BreakerLimits:
+    """Of the bounds of several engines the stricter ones."""
+    every = [breaker_limits(one) for one in limits]
+    return replace(
+        every[0],
+        drawdown_max_ppm=min(one.drawdown_max_ppm for one in every),
+        daily_loss_minor=min(one.daily_loss_minor for one in every),
+    )
+
+
 class CircuitBreaker:
     """The mind."""
 
     hears: ClassVar[tuple[Hears, ...]] = (
         Hears(TradingState),
         Hears(BreakerChanged),
+        Hears(Tuned),
         Hears(Command, Overflow.BLOCK),
         Hears(GaveUp),
         Hears(CapitalChanged),
         Hears(BalanceChanged),
         Hears(PositionChanged),
+        Hears(Stated),
+        Hears(InvariantBroken),
         Hears(ChildStarted),
         Hears(Tick),
         latest(Mark),
     )
-    says: ClassVar[tuple[type, ...]] = (TradingState, BreakerChanged)
+    says: ClassVar[tuple[type, ...]] = (TradingState, BreakerChanged, InvariantBroken)
     every_s: ClassVar[float] = 1.0
 
     def __init__(
@@ -158,7 +172,9 @@ class CircuitBreaker:
         limits: Mapping[str, RiskLimits],
         instruments: Mapping[str, Mapping[str, Instrument]],
         account_of: Mapping[str, str] | None = None,
+        checks: Checks | None = None,
     ):
+        self.agreement = Agreement("circuit_breaker", checks)
         self.purses = {engine: Purse(instruments[engine]) for engine in limits}
         names = {engine: (account_of or {}).get(engine, engine) for engine in limits}
         groups = {name: [engine for engine in limits if names[engine] == name] for name in names.values()}
@@ -168,6 +184,8 @@ class CircuitBreaker:
         }
         self.accounts = {engine: made[name] for engine, name in names.items()}
         self.states: dict[str, TradingState] = {}  # by engine
+        self.base = dict(limits)  # by engine, as they were started with
+        self.tuned: dict[str, dict[Key, str]] = {engine: {} for engine in limits}
 
     def hear(self, message: Any) -> Said:
         match message:
@@ -176,30 +194,41 @@ class CircuitBreaker:
             case Mark():
                 for purse in self.purses.values():
                     purse.mark(message)
-            case CapitalChanged():  # its balance is the next thing heard
-                account = self.accounts[message.engine]
-                account.breaker = shifted(account.breaker, message.amount_minor)
-            case BalanceChanged():
-                self.purses[message.engine].balance = message
-            case PositionChanged():
-                self.purses[message.engine].position(message)
+            case CapitalChanged() | BalanceChanged() | PositionChanged():
+                self._take(message)
+            case Stated():
+                kept = {symbol: held.lots for symbol, held in self.purses[message.engine].positions.items()}
+                broken = self.agreement.compare(message, kept)
+                return (*broken, *(state for one in broken for state in self._tighten(stopped(one))))
             case TradingState():
                 return self._recover_state(message)
             case BreakerChanged():
                 return self._recover_breaker(message)
+            case Tuned():
+                self._tune(message)
             case Command():
                 return self._obey(message)
-            case GaveUp():
-                reason = f"{message.supervisor} gave up on {message.child} after {message.restarts} restarts"
-                return self._tighten(TradingState(ALL, Trading.HALTED, reason, "supervisor", message.at_ns))
+            case GaveUp() | InvariantBroken():
+                return self._tighten(stopped(message))
             case ChildStarted():
                 return self._tell_again(message.at_ns)
         return ()
 
     # --- readings
 
+    def _take(self, message: CapitalChanged | BalanceChanged | PositionChanged) -> None:
+        """Take over what is held and what came or went; the balance after that is the next thing heard."""
+        purse = self.purses[message.engine]
+        if isinstance(message, CapitalChanged):
+            account = self.accounts[message.engine]
+            account.breaker = shifted(account.breaker, message.amount_minor)
+        elif isinstance(message, BalanceChanged):
+            purse.balance = message
+        else:
+            purse.position(message)
+
     def _read(self, at_ns: int) -> Said:
-        said: list[TradingState | BreakerChanged] = []
+        said: list[TradingState | BreakerChanged | InvariantBroken] = []
         for account in dict.fromkeys(self.accounts.values()):
             account.breaker, trip = observe(account.breaker, account.limits, account.equity_minor(), at_ns)
             if account.news():
@@ -209,6 +238,13 @@ class CircuitBreaker:
                 for engine in account.purses:
                     said += self._tighten(halted(engine, trip, at_ns))
         return tuple(said)
+
+    def _tune(self, tuned: Tuned) -> None:
+        """Read the next equity against other bounds: one that is past them trips."""
+        account = self.accounts.get(tuned.engine)
+        if account is not None:
+            self.tuned[tuned.engine] = changed(self.tuned[tuned.engine], tuned.key, tuned.value)
+            account.limits = strictest(tuned_risk(self.base[engine], self.tuned[engine]) for engine in account.purses)
 
     def _recover_breaker(self, known: BreakerChanged) -> Said:
         """The ledger knows the day from before the start; our own words, heard again, change nothing."""
@@ -266,6 +302,15 @@ class CircuitBreaker:
         known = [(engine, account.said) for engine, account in self.accounts.items()]
         breakers = [BreakerChanged(engine, said, at_ns) for engine, said in known if said is not None]
         return (*self.states.values(), *breakers)
+
+
+def stopped(why: GaveUp | InvariantBroken) -> TradingState:
+    """What a mistake of ours makes of the state of all engines."""
+    if isinstance(why, GaveUp):
+        reason, by = f"{why.supervisor} gave up on {why.child} after {why.restarts} restarts", "supervisor"
+    else:
+        reason, by = f"invariant {why.invariant}: {why.what}", "invariant"
+    return TradingState(ALL, Trading.HALTED, reason, by, why.at_ns)
 
 
 def halted(engine: str, trip: Trip, at_ns: int) -> TradingState:

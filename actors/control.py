@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import ClassVar, Protocol
 
-from actors.messages import Command
+from actors.messages import Command, Tune
 from supervisor.actor import Post
 from supervisor.mailbox import Hears
 
@@ -11,7 +11,7 @@ from supervisor.mailbox import Hears
 class Door(Protocol):
     """Whatever lets an operator in."""
 
-    async def serve(self, command: Callable[[Command], Awaitable[None]], ready: Callable[[], None]) -> None:
+    async def serve(self, command: Callable[[Command | Tune], Awaitable[None]], ready: Callable[[], None]) -> None:
         """Serve until cancelled; calls `ready` once operators can come in, `command` with what they order."""
         ...
 
@@ -20,7 +20,7 @@ class Control:
     """The body."""
 
     hears: ClassVar[tuple[Hears, ...]] = ()
-    says: ClassVar[tuple[type, ...]] = (Command,)
+    says: ClassVar[tuple[type, ...]] = (Command, Tune)
 
     def __init__(self, door: Door):
         self.door = door

@@ -21,6 +21,11 @@ EXPIRY_S = 15.0
 NO_FENCE = 0
 """Nothing that happened here keeps an order from arriving later; the ledger holds on to the fence it was sent with."""
 
+LET_GO_MAX = 1_000
+"""Orders that are remembered not to wait any more: minutes of them, where the disk's word takes milliseconds."""
+
+NEVER_SENT = "never sent: the executor that planned it crashed"
+
 Verdict = Accepted | Rejected | Cancelled | CancelRefused
 
 
@@ -32,10 +37,11 @@ class ExecutorMind:
         self.new_id = new_id
         self.expires = expires
         self.waiting: dict[str, OrderRequest] = {}
+        self.let_go: dict[str, None] = {}  # those that wait no more: sent, or withdrawn
 
     def withdraw(self, order_id: str) -> bool:
         """Whether an order was still waiting for the disk; it is not sent then."""
-        return self.waiting.pop(order_id, None) is not None
+        return self._let_go(order_id) is not None
 
     def plan(self, approved: Approved[Any]) -> OrderPlanned:
         """The order that an approved intent or reprice asks for, waiting to be journaled."""
@@ -57,9 +63,23 @@ class ExecutorMind:
         self.waiting[order.id] = order
         return OrderPlanned(self.engine, order, wish.purpose is Purpose.ENTRY, approved.at_ns)
 
-    def release(self, journaled: Journaled) -> OrderRequest | None:
-        """The order that may be sent now; None if this mind did not plan it (its predecessor did, and crashed)."""
-        return self.waiting.pop(journaled.order_id, None)
+    def release(self, journaled: Journaled, now_ns: int) -> OrderRequest | Rejected | None:
+        """The order that may be sent now; None if it was withdrawn or is sent.
+
+        Refused if this mind did not plan it: its predecessor did, and crashed before it could send it.
+        """
+        if journaled.order_id in self.let_go:
+            return None
+        order = self._let_go(journaled.order_id)
+        return order or Rejected(journaled.engine, journaled.order_id, journaled.symbol, NEVER_SENT, now_ns)
+
+    def _let_go(self, order_id: str) -> OrderRequest | None:
+        order = self.waiting.pop(order_id, None)
+        if order is not None:
+            self.let_go[order_id] = None
+            if len(self.let_go) > LET_GO_MAX:
+                del self.let_go[next(iter(self.let_go))]
+        return order
 
 
 class Executor:
@@ -86,13 +106,21 @@ class Executor:
         post.ready()
         while True:
             while batch := post.mailbox.take():
-                for message in batch:
-                    self._handle(post, message)
+                message, unread = None, iter(batch)
+                try:
+                    for message in unread:
+                        self._handle(post, message)
+                except Exception:
+                    post.drop(message, list(unread))  # a cancel among them is the next executor's
+                    raise
             await post.mailbox.wait()
 
     def _handle(self, post: Post, message: Approved[Any] | Journaled) -> None:
         if isinstance(message, Journaled):
-            if (order := self.mind.release(message)) is not None:
+            order = self.mind.release(message, post.clock.now_ns())
+            if isinstance(order, Rejected):
+                post.say(order)
+            elif order is not None:
                 post.spawn(self._send(post, order))
         elif isinstance(message.wish, Intent | Reprice):
             post.say(self.mind.plan(message))

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Collection, Container, Iterable, Mapping
 from typing import ClassVar
 
-from actors.messages import BarHistory, BookRefused, StreamEnded, StreamState
+from actors.messages import BarHistory, BookRefused, Stale, StreamEnded, StreamState
 from supervisor.actor import Post
 from supervisor.clock import NS_PER_MS, NS_PER_S
 from supervisor.mailbox import Hears
@@ -31,7 +31,7 @@ their mailboxes would pass over books that there was time for."""
 class Stream:
     """One symbol's market data. It outlives the feed, which counts on where its predecessor crashed."""
 
-    __slots__ = ("ask", "at_ns", "bid", "books", "fresh", "received_ns", "seen", "seen_at_ns", "seen_ns")
+    __slots__ = ("ask", "at_ns", "bid", "books", "fresh", "received_ns", "seen", "seen_at_ns", "seen_ns", "why")
 
     def __init__(self) -> None:
         self.books = 0  # heard, good or bad
@@ -40,6 +40,7 @@ class Stream:
         self.bid: Level | None = None  # the touch of the same
         self.ask: Level | None = None
         self.fresh = False  # the last verdict on its age
+        self.why: Stale | None = None  # and the reason it gave
         self.seen: tuple[Level | None, Level | None] = (None, None)  # the touch at the last look
         self.seen_at_ns = 0  # its stamp
         self.seen_ns = 0  # when a book with a newer stamp was received, as of the last look
@@ -55,7 +56,7 @@ class FeedMind:
         self.unlearnt: Container[str] = ()  # symbols without their history: told as stale, so that nobody enters them
         self.moved_ns = 0  # when any touch was last seen to have moved; 0: nobody has looked
         for stream in streams.values():
-            stream.fresh = False  # said again by the first look at ages
+            stream.fresh, stream.why = False, None  # said again by the first look at ages
 
     def sift(self, events: Iterable[MarketEvent]) -> tuple[list[Book], list[BookRefused], list[Trade]]:
         """Good books, verdicts on bad ones, trades. The tick path: one look at each touch."""
@@ -97,12 +98,17 @@ class FeedMind:
             age_ns = now_ns - stream.seen_ns
             if frozen_ns >= FROZEN_NS:
                 age_ns = max(age_ns, frozen_ns)
-            known = symbol not in deaf and symbol not in self.unlearnt
-            fresh = stream.seen_ns > 0 and age_ns <= self.stale_ns and known
-            if fresh != stream.fresh or again:
-                stream.fresh = fresh
-                age_ms = age_ns // NS_PER_MS
-                yield StreamState(self.engine, symbol, fresh, age_ms, now_ns)
+            why: Stale | None = None
+            if not stream.seen_ns or age_ns > self.stale_ns:
+                why = Stale.FROZEN if frozen_ns >= FROZEN_NS else Stale.OLD
+            elif symbol in deaf:
+                why = Stale.DEAF
+            elif symbol in self.unlearnt:
+                why = Stale.UNLEARNT
+            fresh = why is None
+            if fresh != stream.fresh or again or (why is Stale.UNLEARNT and stream.why is not why):
+                stream.fresh, stream.why = fresh, why
+                yield StreamState(self.engine, symbol, fresh, age_ns // NS_PER_MS, now_ns, why)
 
 
 def flaw(book: Book) -> str:
@@ -183,6 +189,7 @@ class Feed:
 
     async def _watch_ages(self, post: Post) -> None:
         while True:
+            post.progress()
             await post.clock.sleep(STALENESS_CHECK_S)
             again = False  # a gate that was restarted takes nothing for fresh until it is told
             while started := post.mailbox.take():

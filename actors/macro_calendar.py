@@ -73,6 +73,11 @@ class MacroCalendar:
         again = isinstance(message, ChildStarted)
         return (*states, *self._blackouts(message.at_ns, again), *self._window(message.at_ns, again))
 
+    def following(self, at_ns: int) -> Release | None:
+        """The next release that any source names, for who counts down to it."""
+        releases = (one for read in self.readings.values() for one in read.releases)
+        return min((one for one in releases if one.at_ns > at_ns), default=None)
+
     def _read(self, read: CalendarRead) -> tuple[CalendarState, ...]:
         """Keep what a source said; say how it is where that changed."""
         key = (read.source, read.kind)

@@ -18,9 +18,12 @@ from actors.messages import (
     OrderChanged,
     StreamState,
     TradingState,
+    Tuned,
 )
 from actors.urgency import limit_ticks
 from config.profile import Profile, Route
+from config.tuning import Key, changed
+from config.tuning import tuned as config_tuned
 from risk.intent import Cancel, Purpose, Reprice, Trading
 from risk.order import OVER, OrderState
 from risk.pricing import BPS
@@ -109,6 +112,7 @@ class MakerWatchdog:
         Hears(Blackouts),
         Hears(TradingState),
         Hears(StreamState),
+        Hears(Tuned),
         Hears(Command, Overflow.BLOCK),
         Hears(Tick),
         latest(Mark),
@@ -117,7 +121,8 @@ class MakerWatchdog:
     every_s: ClassVar[float] = 1.0
 
     def __init__(self, profile: Profile, instruments: Mapping[str, Instrument]):
-        self.profile = profile
+        self.base = self.profile = profile  # as it was started with, and as it is tuned now
+        self.tuned: dict[Key, str] = {}
         self.instruments = instruments
         self.now_ns = 0
         self.touch: dict[str, tuple[float, float]] = {}
@@ -151,6 +156,8 @@ class MakerWatchdog:
             self.trading[message.engine] = message.state
             self.stopping |= message.by == SHUTDOWN
             return self._entries_shut(message.at_ns)
+        elif type(message) is Tuned:
+            return self._tune(message)
         elif type(message) is Command and message.order is Order.CANCEL:
             return self._take_back(message)
         return ()
@@ -159,6 +166,15 @@ class MakerWatchdog:
         """Do not wait for the clock to take entries back."""
         self.now_ns = max(self.now_ns, at_ns)
         return self._look() if self._shut() else ()
+
+    def _tune(self, tuned: Tuned) -> Said:
+        """Go by another value from here on; entries of a symbol that is off are taken back at once."""
+        if tuned.engine != self.base.engine:
+            return ()
+        self.tuned = changed(self.tuned, tuned.key, tuned.value)
+        self.profile = config_tuned(self.base, self.tuned)
+        self.now_ns = max(self.now_ns, tuned.at_ns)
+        return self._look() if self.profile.risk.entries_off else ()
 
     # --- what is followed
 
@@ -224,6 +240,8 @@ class MakerWatchdog:
         return "macro_window" if self.macro_shut else ""
 
     def _blackout(self, symbol: str) -> str:
+        if symbol in self.profile.risk.entries_off:
+            return "entries_off"
         return "blackout" if symbol in self.blackouts else ""
 
     def _behind(self, chain: Chain, order: OrderChanged, route: Route) -> bool:

@@ -33,17 +33,24 @@ class BookRefused(Struct, frozen=True):
     at_ns: int
 
 
-class StreamState(Struct, frozen=True):
-    """A symbol's market data went stale or came back; age is since a book was received that said anything new.
+class Stale(StrEnum):
+    """Why a symbol's market data does not count as fresh."""
 
-    Stale is also what the venue may not hear in full, or cannot time (`Venue.deaf`), the account's stream included.
-    """
+    OLD = "old"  # no book that says anything new for too long, or none yet
+    FROZEN = "frozen"  # the touches of all symbols stand still
+    DEAF = "deaf"  # the venue may not hear it in full, or cannot time it (`Venue.deaf`), its account's stream included
+    UNLEARNT = "unlearnt"  # its history is not there yet: venues limit how many may be asked for in a minute
+
+
+class StreamState(Struct, frozen=True):
+    """A symbol's market data went stale or came back; age is since a book was received that said anything new."""
 
     engine: str
     symbol: str
     fresh: bool
     age_ms: int
     at_ns: int
+    why: Stale | None = None  # it is not fresh
 
 
 class BarHistory(Struct, frozen=True):
@@ -89,6 +96,7 @@ class Journaled(Struct, frozen=True):
 
     engine: str
     order_id: str
+    symbol: str
 
 
 class OrderChanged(Struct, frozen=True):
@@ -130,6 +138,16 @@ class PositionChanged(Struct, frozen=True):
     opened_ns: int  # when the position last left flat
     at_ns: int
     cost_minor: int = 0  # of what is open, with the sign of lots
+    fill_id: str = ""  # of the fill that was booked; empty where a position is said again
+
+
+class ByHand(Struct, frozen=True):
+    """How many lots of a position no order of ours made: traded by hand, or adopted; 0: none any more."""
+
+    engine: str
+    symbol: str
+    lots: int
+    at_ns: int
 
 
 class BalanceChanged(Struct, frozen=True):
@@ -173,6 +191,13 @@ class TradingState(Struct, frozen=True):
     state: Trading
     reason: str
     by: str  # operator, circuit_breaker, supervisor, shutdown
+    at_ns: int
+
+
+class TradingLatched(Struct, frozen=True):
+    """A trading state is on disk, so it outlives this process: only now may an operator be shown it."""
+
+    trading: TradingState
     at_ns: int
 
 
@@ -235,6 +260,45 @@ class Reconciled(Struct, frozen=True):
     at_ns: int
 
 
+class BooksAsked(Struct, frozen=True):
+    """A question to the ledger: is all that was put to it before this on disk?"""
+
+    engine: str
+    number: int
+    looked_ns: int = 0  # all that the venue filled before is booked
+
+
+class VenueLooked(Struct, frozen=True):
+    """A record: all that a venue filled before `looked_ns` is booked, from there on the next run has to ask."""
+
+    engine: str
+    looked_ns: int
+    at_ns: int
+
+
+class BooksTold(Struct, frozen=True):
+    """The ledger's answer: what was put to it before the question is on disk, and what came of it has been said."""
+
+    engine: str
+    number: int
+
+
+class Watched(Struct, frozen=True):
+    """A dead man watches: entries may pass until then. Said each second; when it is not said, the time runs out."""
+
+    until_ns: int
+    reason: str  # why nobody does, where `until_ns` is past
+    at_ns: int
+
+
+class Awoke(Struct, frozen=True):
+    """The process, or its voice to its dead man, was away for so long that its orders may have been swept."""
+
+    away_s: float
+    at_ns: int
+    why: str = "nothing ran"
+
+
 class Drift(Struct, frozen=True):
     """The venue holds something else than the ledger; the venue is right, and this is what was done about it.
 
@@ -248,6 +312,7 @@ class Drift(Struct, frozen=True):
     action: str
     at_ns: int
     ticks: int = 0  # what the difference is booked at
+    as_of_ns: int = 0  # what the venue filled until then is in venue_lots, whenever it is told
 
 
 class Order(StrEnum):
@@ -270,6 +335,32 @@ class Command(Struct, frozen=True):
     reason: str
     at_ns: int
     order_id: str = ""  # of a cancel: this one alone
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """A change of a value while the engine runs."""
+
+    engine: str
+    name: str  # z_entry, notional_usd, daily_loss_usd ...
+    symbol: str  # empty: for all of the engine's
+    value: str  # as text; empty: as it was without this change
+    source: str  # operator, or file: a `reload` has read it there
+    keep: bool  # holds after a restart too
+    reason: str
+    at_ns: int
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What it is a change of (config.tuning.Key)."""
+        return self.source, self.name, self.symbol
+
+
+class Tune(Change, frozen=True, kw_only=True):
+    """A change of a value while the engine runs: checked, and on its way to the journal (config.tuning)."""
+
+
+class Tuned(Change, frozen=True, kw_only=True):
+    """A value was changed while the engine runs, and that is on disk; from here on decisions follow it."""
 
 
 class StreamEnded(Struct, frozen=True):
@@ -328,6 +419,23 @@ class OrderFaulted(Struct, frozen=True):
     engine: str
     order_id: str
     error: str
+    at_ns: int
+
+
+class Stated(Struct, frozen=True):
+    """What the ledger holds of one engine, said every half minute: who keeps positions too compares."""
+
+    engine: str
+    lots: dict[str, int]  # symbol -> signed lots, of what is not flat
+    at_ns: int
+
+
+class InvariantBroken(Struct, frozen=True):
+    """Something does not hold that always must: a mistake of ours. Everything is halted until a person has looked."""
+
+    engine: str  # that it concerns; empty: all, or nobody knows
+    invariant: str  # of risk.invariants.Invariant
+    what: str
     at_ns: int
 
 

@@ -10,6 +10,7 @@ from math import nan
 from operator import attrgetter
 from typing import Any, ClassVar
 
+from actors import entry
 from actors.messages import (
     SHUTDOWN,
     BarHistory,
@@ -26,12 +27,15 @@ from actors.messages import (
     StreamState,
     TierChanged,
     TradingState,
+    Tuned,
 )
-from actors.strategy import Act, Decision, MeanReversion, Strategy, SymbolView
+from actors.strategy import Act, Condition, Decision, MeanReversion, Strategy, SymbolView
 from actors.symbol_state import ANSWER_NS_MAX, CLEAR_NS_MAX, Awaited, Clearing, SymbolState
 from actors.urgency import limit_ticks, time_in_force
-from config.profile import Profile
-from risk.intent import Cancel, Evidence, Intent, Purpose, Refused
+from config.profile import Profile, Tier
+from config.tuning import Key, changed, tuned_tier
+from config.tuning import tuned as config_tuned
+from risk.intent import Cancel, Intent, Purpose, Refused
 from risk.order import OrderState
 from risk.session import (
     NO_DAYS,
@@ -43,12 +47,11 @@ from risk.session import (
     session_at,
     with_close,
 )
-from risk.sizing import lots_for
 from risk.tiers import tier_of, week_rmsd_percent
 from supervisor.clock import NS_PER_MS, NS_PER_S
 from supervisor.mailbox import Hears, Overflow, latest
 from supervisor.messages import Tick
-from venues.market import Bar, Instrument, SessionMoved, Side, TimeInForce, side_of
+from venues.market import Bar, Instrument, SessionMoved, TimeInForce, side_of
 
 FORCED = frozenset({"stop_loss", "flatten", "session_close", "held_overnight"})
 """Reasons to leave that cross the spread whatever the route says."""
@@ -90,6 +93,7 @@ class Signal:
         Hears(Blackouts),
         Hears(Reconciled),
         Hears(SessionMoved),
+        Hears(Tuned),
         Hears(Command, Overflow.BLOCK),
         Hears(Tick),
         latest(Imbalance),
@@ -104,7 +108,8 @@ class Signal:
         calendar: SessionCalendar | None = None,
         strategy: Strategy | None = None,
     ):
-        self.profile = profile
+        self.base = self.profile = profile  # as it was started with, and as it is tuned now
+        self.tuned: dict[Key, str] = {}
         self.limits = profile.signal
         self.new_id = new_id
         self.calendar = calendar or NO_DAYS
@@ -112,7 +117,8 @@ class Signal:
         self.every_s = SESSION_BEAT_S if self.leaves else None
         self.outside: set[str] = set()  # symbols that were said to be held while the session is shut
         self.tiers = {symbol: profile.tier(symbol) for symbol in instruments}
-        self.measured: set[str] = set()  # symbols whose tier was
+        self.measured: dict[str, Tier] = {}  # by symbol, of those that could be
+        self.given = strategy
         self.strategy = strategy or MeanReversion(profile.signal, self.tiers.__getitem__)
         self.depth = profile.signal.obi_depth
         self.obi = attrgetter(f"obi_{self.depth}")
@@ -136,6 +142,7 @@ class Signal:
             TradingState: self._trading,
             Tick: self._tick,
             SessionMoved: self._session_moved,
+            Tuned: self._tune,
             MacroWindow: self._change,
             Blackouts: self._change,
             Reconciled: self._change,
@@ -174,8 +181,8 @@ class Signal:
         now_ns = max(bar.end_ns, state.touch.received_ns if state.touch else 0)
         state.weigh(state.own_price(state.close), before=state.leftover)
         self._watch(state, now_ns)
-        view = self._view(state, state.close, now_ns)
-        decision = self._session(state, now_ns) or self.strategy.decide(view)
+        view = self.view(state, state.close, now_ns)
+        decision = self.session(state, now_ns) or self.strategy.decide(view)
         if decision.act is Act.EXIT:
             self._count(decision.reason)
             return self._exit(state, decision, state.close, now_ns)
@@ -198,9 +205,9 @@ class Signal:
         rmsd = week_rmsd_percent(closes, self.limits.bar_s)
         if rmsd is None:
             return ()
-        self.measured.add(symbol)
-        before, tier = self.tiers[symbol], tier_of(rule, rmsd)
-        self.tiers[symbol] = tier
+        before, tier = self.base.tier(symbol), tier_of(rule, rmsd)
+        self.measured[symbol] = tier
+        self.tiers[symbol] = tuned_tier(self.base, self.tuned, symbol, tier)
         if (tier.z_entry, tier.z_exit) == (before.z_entry, before.z_exit):
             return ()
         return (
@@ -217,6 +224,18 @@ class Signal:
                 at_ns=state.closes[-1][0] + state.interval_ns,
             ),
         )
+
+    def _tune(self, tuned: Tuned) -> Said:
+        """Decide by another value from here on; a strategy that was given keeps its own."""
+        if tuned.engine == self.base.engine:
+            self.changes += 1
+            self.tuned = changed(self.tuned, tuned.key, tuned.value)
+            self.profile = config_tuned(self.base, self.tuned)
+            self.limits = self.profile.signal
+            for symbol in self.tiers:
+                self.tiers[symbol] = tuned_tier(self.base, self.tuned, symbol, self.measured.get(symbol))
+            self.strategy = self.given or MeanReversion(self.limits, self.tiers.__getitem__)
+        return ()
 
     def _book_refused(self, refused: BookRefused) -> Said:
         if refused.reason != "backwards":  # an older book says nothing against the one that is held
@@ -300,7 +319,7 @@ class Signal:
         self.outside.clear()
         said: list[Intent | Cancel] = []
         for state in tuple(self.watched.values()):
-            decision = self._session(state, tick.at_ns)
+            decision = self.session(state, tick.at_ns)
             if decision is not None and (state.book() is not None or state.close > 0):  # else there is no price yet
                 said += self._exit(state, decision, state.close, tick.at_ns)
         if self._closing(session, tick.at_ns):
@@ -334,7 +353,7 @@ class Signal:
 
     # --- what is decided
 
-    def _session(self, state: SymbolState, now_ns: int) -> Decision | None:
+    def session(self, state: SymbolState, now_ns: int) -> Decision | None:
         """What the session says before the strategy is asked: nothing while shut, leave shortly before it shuts."""
         risk = self.profile.risk
         if risk.session == "always":
@@ -353,7 +372,8 @@ class Signal:
         """Whether these are the minutes in which everything is left."""
         return self.leaves and now_ns >= session.closes_ns - self.profile.risk.flatten_minutes * NS_PER_MINUTE
 
-    def _view(self, state: SymbolState, price: float, now_ns: int) -> SymbolView:
+    def view(self, state: SymbolState, price: float, now_ns: int) -> SymbolView:
+        """A symbol as its strategy is shown it."""
         lean, limits = state.lean(), self.limits
         warm, z, trend = state.numbers()
         age_ns = now_ns - lean.received_ns if lean else 0
@@ -374,23 +394,23 @@ class Signal:
         )
 
     def _enter(self, state: SymbolState, decision: Decision, view: SymbolView, now_ns: int) -> Said:
-        touch, instrument = state.book(), state.instrument
-        if state.alive or state.awaits(now_ns) or state.leaving:
-            return self._count("under_way")
-        if state.entry_backoff.silent(now_ns, self.changes):
-            return self._count("backing_off")
-        if touch is None:
-            return self._count("no_touch")
-        if decision.act is Act.SHORT and not instrument.shortable:
-            return self._count("not_shortable")
-        side = Side.BUY if decision.act is Act.LONG else Side.SELL
-        how = time_in_force(state.route, Purpose.ENTRY, abs(view.z or 0.0))
-        ticks = limit_ticks(instrument, side, (touch.bid, touch.ask), how, self.limits.taker_slippage_bps)
-        lots = lots_for(self.profile.notional_usd(instrument.asset_class), ticks, instrument)  # type: ignore[arg-type]
-        if lots <= 0:
-            return self._count("too_small")
+        for name, holds, _, _ in self.in_the_way(state, decision.act, view, now_ns):
+            if not holds:
+                return self._count(name)
+        order = self.entry_order(state, decision.act, view)
+        assert order is not None, "there is a touch"
         self._count(decision.reason)
-        return self._intend(state, (Purpose.ENTRY, side, lots, ticks, how), decision, view, now_ns)
+        return self._intend(state, order, decision, view, now_ns)
+
+    def in_the_way(self, state: SymbolState, act: Act, view: SymbolView, now_ns: int) -> Iterator[Condition]:
+        """What must hold beside the strategy's conditions."""
+        order = self.entry_order(state, act, view)
+        return entry.in_the_way(self.profile, state, act, order, now_ns, self.changes)
+
+    def entry_order(self, state: SymbolState, act: Act, view: SymbolView) -> entry.Order | None:
+        """What an entry would order now; None where nobody knows the touch."""
+        touch = state.book()
+        return None if touch is None else entry.entry_order(self.profile, state, act, view.z or 0.0, touch)
 
     def _exit(self, state: SymbolState, decision: Decision, price: float, now_ns: int) -> Said:
         """Close exactly what is held, after what is in the way; a stop does not wait for a better price."""
@@ -412,22 +432,37 @@ class Signal:
         blind = decision.reason in BY_THE_CLOCK and not state.fresh
         slippage_bps = max(self.limits.taker_slippage_bps, BLIND_BPS if blind else 0.0)
         ticks = limit_ticks(state.instrument, side, at, how, slippage_bps)
-        view = self._view(state, price, now_ns)
-        return self._intend(state, (Purpose.EXIT, side, abs(state.lots), ticks, how), decision, view, now_ns)
+        view = self.view(state, price, now_ns)
+        order = entry.Order(Purpose.EXIT, side, abs(state.lots), ticks, how)
+        return self._intend(state, order, decision, view, now_ns)
 
     def _intend(
         self,
         state: SymbolState,
-        order: tuple[Purpose, Side, int, int, TimeInForce],
+        order: entry.Order,
         decision: Decision,
         view: SymbolView,
         now_ns: int,
     ) -> Said:
         if self.stopping:
             return self._count("stopping")
+        intent = self.intent(state, order, decision, view, now_ns, self.new_id())
+        state.awaited = Awaited(intent.id, intent.purpose, now_ns + ANSWER_NS_MAX)
+        return (intent,)
+
+    def intent(
+        self,
+        state: SymbolState,
+        order: entry.Order,
+        decision: Decision,
+        view: SymbolView,
+        now_ns: int,
+        intent_id: str,
+    ) -> Intent:
+        """A wish for an order."""
         purpose, side, lots, ticks, how = order
-        intent = Intent(
-            id=self.new_id(),
+        return Intent(
+            id=intent_id,
             engine=self.profile.engine,
             symbol=state.instrument.symbol,
             side=side,
@@ -437,10 +472,8 @@ class Signal:
             purpose=purpose,
             reason=decision.reason,
             at_ns=now_ns,
-            evidence=evidence(state, decision, view, now_ns),
+            evidence=entry.evidence(state, decision, view, now_ns),
         )
-        state.awaited = Awaited(intent.id, purpose, now_ns + ANSWER_NS_MAX)
-        return (intent,)
 
     def _cancel(self, state: SymbolState, reason: str, now_ns: int) -> tuple[Cancel, ...]:
         """Take back what rests."""
@@ -459,24 +492,3 @@ class Signal:
     def _count(self, reason: str) -> Said:
         self.counts[reason] = self.counts.get(reason, 0) + 1
         return ()
-
-
-def evidence(state: SymbolState, decision: Decision, view: SymbolView, now_ns: int) -> Evidence:
-    """The numbers of a decision beside their bounds; nan stands for a number that there was not."""
-    lean = state.lean()
-    return Evidence(
-        bar_start_ns=state.bar_start_ns,
-        close=view.close,
-        z=nan if view.z is None else view.z,
-        z_bound=decision.z_bound,
-        obi=nan if view.obi is None else view.obi,
-        obi_bound=decision.obi_bound,
-        obi_at_ns=lean.at_ns if lean else 0,
-        obi_age_ns=now_ns - lean.received_ns if lean else 0,
-        trend=nan if view.trend is None else view.trend,
-        facade=view.facade,
-        move=view.move,
-        move_bound=decision.move_bound,
-        held_s=view.held_s,
-        held_s_bound=decision.held_s_bound,
-    )

@@ -4,10 +4,10 @@ z-score gated by order-book imbalance: enter against an excursion of the price w
 Lee 2010; Cartea, Jaimungal & Penalva 2015). A strategy is asked on every bar, and about its stop on every book.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from math import nan
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -51,6 +51,15 @@ class SymbolView(Struct, frozen=True, kw_only=True):
     held_s_max: float  # time stop of this hour
 
 
+class Condition(NamedTuple):
+    """One thing that has to be so: what it is now, and what is needed."""
+
+    name: str  # the reason for doing nothing, where it does not hold
+    holds: bool
+    value: str
+    needed: str
+
+
 class Strategy(Protocol):
     """The seam that user strategies plug into. One object serves all symbols; it keeps no state and reads no clock."""
 
@@ -60,6 +69,14 @@ class Strategy(Protocol):
 
     def stopped(self, move: float) -> Decision | None:
         """At any book: the exit of a position that has moved so far (share of its entry, in favour), if it must go."""
+        ...
+
+    def entry_conditions(self, view: SymbolView) -> Iterator[Condition]:
+        """What an entry needs, in the order `decide` asks it: for a person who wonders."""
+        ...
+
+    def exit_conditions(self, view: SymbolView) -> Iterator[Condition]:
+        """What would make it leave, any one of them."""
         ...
 
 
@@ -94,28 +111,56 @@ class MeanReversion:
         return Decision(Act.NONE, "holding", z_bound)
 
     def _entry(self, view: SymbolView) -> Decision:
-        if view.z is None:
-            return Decision(Act.NONE, "z_flat" if view.warm else "z_cold")
         bound, theta = self.tier(view.symbol).z_entry, self.limits.obi_theta
-        if view.z < -bound:
-            return self._gated(view, Decision(Act.LONG, "z_entry", -bound, theta))
-        if view.z > bound:
-            return self._gated(view, Decision(Act.SHORT, "z_entry", bound, -theta))
-        return Decision(Act.NONE, "z_inside")
+        long = leans_long(view)
+        wanted = Decision(Act.LONG, "z_entry", -bound, theta) if long else Decision(Act.SHORT, "z_entry", bound, -theta)
+        for name, holds, _, _ in self.entry_conditions(view):
+            if not holds:
+                far = name not in NO_EXCURSION
+                bounds = (wanted.z_bound, wanted.obi_bound) if far else ()
+                return Decision(Act.NONE, name, *bounds)
+        return wanted
 
-    def _gated(self, view: SymbolView, wanted: Decision) -> Decision:
-        """The wanted entry, or the gate that is shut. A cold trend is an open gate: the evidence shows it as nan."""
-        long = wanted.act is Act.LONG
-        shut = ""
-        if not long and not self.limits.allow_short:
-            shut = "long_only"
-        elif view.obi is None:
-            shut = "obi_missing"
-        elif not view.obi_fresh:
-            shut = "obi_stale"
-        elif not (view.obi > wanted.obi_bound if long else view.obi < wanted.obi_bound):
-            shut = "obi_against"
-        elif self.limits.trend_gate and view.trend is not None:
-            against = view.close < view.trend if long else view.close > view.trend
-            shut = "trend_against" if against else ""
-        return Decision(Act.NONE, shut, wanted.z_bound, wanted.obi_bound) if shut else wanted
+    def entry_conditions(self, view: SymbolView) -> Iterator[Condition]:
+        """All that an entry needs, in the order it is asked; numbers first. A cold trend is an open gate."""
+        limits, long = self.limits, leans_long(view)
+        bound = self.tier(view.symbol).z_entry
+        cold = "z_flat" if view.warm else "z_cold"
+        yield Condition(cold, view.z is not None, "none" if view.z is None else f"{view.z:.4g}", "a z")
+        z = nan if view.z is None else view.z
+        yield Condition("z_inside", z < -bound or z > bound, f"z {z:.4g}", f"below -{bound:g} or above {bound:g}")
+        side = "long" if long else "short"
+        yield Condition(
+            "long_only", long or limits.allow_short, side, "long or short" if limits.allow_short else "long"
+        )
+        obi = nan if view.obi is None else view.obi
+        yield Condition("obi_missing", view.obi is not None, f"imbalance {obi:.4g}", "a book of full depth")
+        yield Condition("obi_stale", view.obi_fresh, "young" if view.obi_fresh else "old", "a young book")
+        leans, theta = (
+            (obi > limits.obi_theta, limits.obi_theta) if long else (obi < -limits.obi_theta, -limits.obi_theta)
+        )
+        yield Condition("obi_against", leans, f"imbalance {obi:.4g}", f"{'above' if long else 'below'} {theta:g}")
+        if limits.trend_gate:
+            trend = nan if view.trend is None else view.trend
+            against = view.close < trend if long else view.close > trend
+            needed = f"{'at or above' if long else 'at or below'} the trend's {trend:.8g}"
+            yield Condition("trend_against", not against, f"close {view.close:.8g}", needed)
+
+    def exit_conditions(self, view: SymbolView) -> Iterator[Condition]:
+        """What would make it leave: any one of them is enough."""
+        z_exit = self.tier(view.symbol).z_exit
+        long, z = view.lots > 0, nan if view.z is None else view.z
+        stop, left_s = -self.limits.stop_loss, view.held_s_max
+        yield Condition("stop_loss", view.move <= stop, f"moved {view.move:.4%} in favour", f"{stop:.4%} or less")
+        yield Condition("time_stop", view.held_s >= left_s, f"held {view.held_s:.0f} s", f"{left_s:g} s")
+        back = z > -z_exit if long else z < z_exit
+        yield Condition("z_revert", back, f"z {z:.4g}", f"{'above -' if long else 'below '}{z_exit:g}")
+
+
+NO_EXCURSION = ("z_cold", "z_flat", "z_inside")
+"""Reasons for no entry where no side was wanted yet, so that no bound was."""
+
+
+def leans_long(view: SymbolView) -> bool:
+    """The side of an entry: against the excursion, and long where there is none."""
+    return view.z is None or view.z <= 0

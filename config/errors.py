@@ -13,6 +13,7 @@ class ConfigError(Exception):
 
     def __init__(self, field: str, right: str, value: object = None, source: str = "") -> None:
         self.field, self.right, self.source = field, right, source
+        self.value = "" if value is None else str(value)
         shown = "" if value is None else f" = {_short(value)}"
         origin = f" ({source})" if source else ""
         super().__init__(" ".join(f"{field}{shown}: {right}{origin}".split()))

@@ -22,7 +22,7 @@ KINDS = {
     Path: "a path",
 }
 BOUNDS = {"gt": "above {}", "ge": "at least {}", "lt": "below {}", "le": "at most {}"}
-CHOICES_MAX = 16
+CHOICES_MAX = 24
 """A refusal lists what would be right only up to this many; nobody reads a line of 141 symbols."""
 
 

@@ -15,11 +15,14 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 """Group and others have no business in a key file."""
 
 
-def read_key_file(path: Path, *, by_systemd: bool = False) -> str:
-    """The secret in a file, without the white space around it."""
+def read_key_file(path: Path, *, by_systemd: bool = False, exposed: list[ConfigError] | None = None) -> str:
+    """The secret in a file, without the white space around it.
+
+    With `exposed` a file that others can use is read all the same, and what is wrong with it is put there.
+    """
     try:
         with path.open("rb") as file:
-            check_private(path, os.fstat(file.fileno()), by_systemd=by_systemd)
+            refuse_exposed(path, os.fstat(file.fileno()), by_systemd=by_systemd, exposed=exposed)
             content = file.read(KEY_BYTES_MAX + 1)
     except OSError as error:
         raise ConfigError(str(path), f"can't be read: {error.strerror}") from None
@@ -32,6 +35,18 @@ def read_key_file(path: Path, *, by_systemd: bool = False) -> str:
     if not secret or not secret.isprintable():
         raise ConfigError(str(path), "must hold one line of text: the secret and nothing else")
     return secret
+
+
+def refuse_exposed(
+    path: Path, status: os.stat_result, *, by_systemd: bool = False, exposed: list[ConfigError] | None = None
+) -> None:
+    """Refuse a file that is not private, or note it in `exposed` where somebody only looks."""
+    try:
+        check_private(path, status, by_systemd=by_systemd)
+    except ConfigError as error:
+        if exposed is None:
+            raise
+        exposed.append(error)
 
 
 def check_private(path: Path, status: os.stat_result, *, by_systemd: bool = False) -> None:

@@ -123,10 +123,12 @@ def _check(profile: Profile, requested: EngineName, where: Where) -> None:
         raise refuse(["symbols"], list(profile.symbols), "must name at least one symbol")
     check_symbols(f"{engine}.symbols", profile.symbols, engine, where(["symbols"]))
     check_symbols(f"{engine}.shadow_symbols", profile.shadow_symbols, engine, where(["shadow_symbols"]))
+    check_symbols(f"{engine}.risk.entries_off", profile.risk.entries_off, engine, where(["risk", "entries_off"]))
     by_symbol: dict[str, Iterable[str]] = {
         "tiers": profile.tiers,
         "leverage": profile.leverage,
         "risk.symbol_caps_usd": profile.risk.symbol_caps_usd,
+        "signal.notional_usd_by_symbol": profile.signal.notional_usd_by_symbol,
     }
     by_symbol |= {f"bars.{source}": given for source, given in profile.bars.items()}
     for table, names in by_symbol.items():
@@ -145,7 +147,7 @@ def _check(profile: Profile, requested: EngineName, where: Where) -> None:
     for sector in profile.risk.sector_caps:
         if sector not in sectors:
             raise refuse(["risk", "sector_caps", sector], None, f"no such sector; {nearest(sector, sectors)}")
-    for path, value, right in _quarrels(profile):
+    for path, value, right in quarrels(profile):
         raise refuse(path, value, right)
 
 
@@ -164,7 +166,7 @@ def _tier_quarrels(profile: Profile) -> Iterable[tuple[Sequence[str], object, st
             yield [*path, "z_exit"], tier.z_exit, f"must be below z_entry ({tier.z_entry})"
 
 
-def _quarrels(profile: Profile) -> Iterable[tuple[Sequence[str], object, str]]:
+def quarrels(profile: Profile) -> Iterable[tuple[Sequence[str], object, str]]:
     """Pairs of values of which one makes no sense beside the other."""
     signal, risk = profile.signal, profile.risk
     yield from _tier_quarrels(profile)
@@ -179,7 +181,8 @@ def _quarrels(profile: Profile) -> Iterable[tuple[Sequence[str], object, str]]:
             yield ["bars"], symbol, "has bars of one source at most"
     if risk.reduce_off > risk.reduce_on:
         yield ["risk", "reduce_off"], risk.reduce_off, f"must be at most reduce_on ({risk.reduce_on})"
-    largest = max([signal.notional_usd, *signal.notional_usd_by_class.values()])
+    by_name = (*signal.notional_usd_by_class.values(), *signal.notional_usd_by_symbol.values())
+    largest = max([signal.notional_usd, *by_name])
     if largest > risk.order_notional_usd_max:
         right = f"must be at least the largest notional of an entry ({largest}), or no entry ever passes"
         yield ["risk", "order_notional_usd_max"], risk.order_notional_usd_max, right

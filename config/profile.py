@@ -44,6 +44,7 @@ class SignalLimits(Declared):
     allow_short: bool = True
     notional_usd: Usd = Decimal(250)
     notional_usd_by_class: dict[AssetClass, Usd] = Field(default_factory=dict)  # where a class differs
+    notional_usd_by_symbol: dict[str, Usd] = Field(default_factory=dict)  # and where a symbol does
     taker_slippage_bps: PositiveFloat = 10.0
 
 
@@ -102,6 +103,7 @@ class RiskLimits(Declared):
     entries_stop_minutes: Annotated[int, Field(ge=0)] = 0  # before the session's close no entry passes
     flatten_minutes: Annotated[int, Field(ge=0)] = 0  # before the close positions are closed; 0 = they are kept
     symbol_caps_usd: dict[str, Usd] = Field(default_factory=dict)
+    entries_off: tuple[str, ...] = ()  # symbols that are left and not entered
 
 
 class Fees(Declared):
@@ -126,6 +128,13 @@ class MacroLimits(Declared):
     earnings_after_minutes: Annotated[int, Field(ge=0)] = 15  # after the first session that knows the report has opened
 
 
+class ReconcileLimits(Declared):
+    """How often venue and ledger are compared, and what becomes of what was traded beside the engine."""
+
+    every_s: PositiveInt = 30
+    by_hand: Literal["adopt", "quarantine"] = "adopt"  # adopt: as if it were ours; quarantine: left to a person
+
+
 class Simulated(Declared):
     """What the matching engine stands on in synthetic, shadow and replay."""
 
@@ -145,6 +154,7 @@ class Profile(Declared):
     fees: dict[AssetClass, Fees]
     feed: FeedLimits = FeedLimits()
     macro: MacroLimits = MacroLimits()
+    reconcile: ReconcileLimits = ReconcileLimits()
     simulated: Simulated = Simulated()
     tier_default: Tier
     tier_rules: dict[str, TierRule] = Field(default_factory=dict)  # by category of the universe
@@ -184,9 +194,11 @@ class Profile(Declared):
         """Thresholds of a symbol before anything was measured."""
         return self.tiers.get(symbol) or self.tier_rules.get(self.category(symbol)) or self.tier_default
 
-    def notional_usd(self, asset_class: AssetClass) -> Decimal:
-        """What one entry of an asset class is worth."""
-        return self.signal.notional_usd_by_class.get(asset_class, self.signal.notional_usd)
+    def notional_usd(self, asset_class: AssetClass, symbol: str = "") -> Decimal:
+        """What one entry of an asset class is worth, or of a symbol of it."""
+        signal = self.signal
+        own = signal.notional_usd_by_symbol.get(symbol)
+        return own or signal.notional_usd_by_class.get(asset_class, signal.notional_usd)
 
     def symbol_cap_usd(self, symbol: str) -> Decimal:
         """Largest position of a symbol."""

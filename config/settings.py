@@ -25,7 +25,7 @@ from pydantic_settings import (
 
 from config.errors import ConfigError
 from config.explain import explain, nearest
-from config.key_file import check_private, read_key_file
+from config.key_file import read_key_file, refuse_exposed
 from config.layers import Layer, merge, origin
 from config.places import default_data_dir
 from config.profile import EngineName
@@ -64,7 +64,17 @@ class Settings(BaseSettings):
     mode: Mode = "synthetic"
     data_dir: Path = Field(default_factory=default_data_dir)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_file_mib_max: int = Field(default=64, ge=1, le=1024)  # a file is rotated at this size, and each day
+    log_files_kept: int = Field(default=31, ge=0, le=1000)  # rotated ones; in all at most a gibibyte of them
+    metrics_port: int = Field(default=0, ge=0, le=65535)  # Prometheus on this machine; 0: off
+    alert_url: SecretStr | None = None  # a webhook to tell of what needs a person; its address is a secret
+    alert_format: Literal["plain", "slack", "discord", "telegram"] = "plain"
+    alert_chat_id: str = ""  # telegram: who is told
+    alert_level: Literal["info", "warning", "critical"] = "warning"  # this or worse
     live: str = ""  # the second switch of live mode: CONFIRMATION
+    deadman: Literal["required", "optional", "off"] | None = None  # required in live, off elsewhere, if nothing is said
+    deadman_age_s: float = Field(default=8.0, ge=1.0, le=15.0)  # a heartbeat this old means that nobody is there
+    deadman_keeps_protection: bool = False  # reduce-only orders and stops are left where they are
     alpaca_trading_mode: Literal["paper", "live"] = Field(
         default="paper", validation_alias=AliasChoices("OBID_ALPACA_TRADING_MODE", "ALPACA_TRADING_MODE")
     )
@@ -73,6 +83,7 @@ class Settings(BaseSettings):
     hyperliquid_fast_books: bool = True  # 5 levels ten times as often, beside the 20
     hyperliquid_poll: tuple[str, ...] = ()  # symbols whose books are asked for as well, within what orders leave
     hyperliquid_agent_key: SecretStr | None = None  # of an agent wallet, which can trade and not withdraw
+    hyperliquid_deadman_key: SecretStr | None = None  # of another agent wallet, for `obid deadman` alone
     hyperliquid_master_key: SecretStr | None = (
         None  # the account's own, for `obid fund-perp` alone; a run never reads it
     )
@@ -87,10 +98,17 @@ class Settings(BaseSettings):
     alpaca_paper_secret: SecretStr | None = None
     alpaca_live_key_id: SecretStr | None = None
     alpaca_live_secret: SecretStr | None = None
+    alpaca_deadman_key_id: SecretStr | None = None  # for `obid deadman`, where it has a key of its own
+    alpaca_deadman_secret: SecretStr | None = None
     aleatoric_key: SecretStr | None = None  # for `obid run --feed`, of scope stream
     fmp_key: SecretStr | None = None  # Financial Modeling Prep, the paid macro calendar
     fred_key: SecretStr | None = None  # Federal Reserve Bank of St. Louis, dates of releases
     earnings_file: Path | None = None  # companies and the days on which they report, written down by the operator
+
+    @property
+    def deadman_policy(self) -> str:
+        """Whether a dead man must watch: required, optional (it may), off (nobody is told how we are)."""
+        return self.deadman or ("required" if self.mode == "live" else "off")
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("settings hold secrets and are never pickled")
@@ -113,6 +131,7 @@ NEEDS: dict[tuple[str, str], tuple[str, ...]] = {
 """Credentials without which a mode of an engine can't start."""
 FORMATS = {
     "hyperliquid_agent_key": (re.compile(r"(0x)?[0-9a-fA-F]{64}"), "must be 64 hex digits, with or without 0x"),
+    "hyperliquid_deadman_key": (re.compile(r"(0x)?[0-9a-fA-F]{64}"), "must be 64 hex digits, with or without 0x"),
     "hyperliquid_master_key": (re.compile(r"(0x)?[0-9a-fA-F]{64}"), "must be 64 hex digits, with or without 0x"),
     "hyperliquid_master_address": (re.compile(r"0x[0-9a-fA-F]{40}"), "must be 0x and 40 hex digits"),
 }
@@ -121,16 +140,23 @@ FORMATS = {
 class CredentialsDirectory(PydanticBaseSettingsSource):
     """One file per secret, named like the setting: what systemd's LoadCredential makes, or a folder of one's own."""
 
-    def __init__(self, settings_cls: type[BaseSettings], directory: Path, *, by_systemd: bool):
+    def __init__(
+        self,
+        settings_cls: type[BaseSettings],
+        directory: Path,
+        *,
+        by_systemd: bool,
+        exposed: list[ConfigError] | None = None,
+    ):
         super().__init__(settings_cls)
-        self.directory, self.by_systemd = directory, by_systemd
+        self.directory, self.by_systemd, self.exposed = directory, by_systemd, exposed
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
         """The content of a setting's file, None where there is none."""
         path = self.directory / field_name
         if field_name not in CREDENTIALS or not path.exists():
             return None, field_name, False
-        return read_key_file(path, by_systemd=self.by_systemd), field_name, False
+        return read_key_file(path, by_systemd=self.by_systemd, exposed=self.exposed), field_name, False
 
     def __call__(self) -> dict[str, Any]:
         """Every credential that has a file."""
@@ -145,15 +171,17 @@ def load_settings(
     env_file: Path | None = ENV_FILE,
     tables: Sequence[Layer] = (),
     engines: Sequence[EngineName] = (),
+    exposed: list[ConfigError] | None = None,
 ) -> Settings:
     """The settings, checked for the engines that are to run. Raises ConfigError, in which no secret ever stands.
 
-    `cli` are settings given on the command line, `tables` what `config.load.daemon_tables` found.
+    `cli` are settings given on the command line, `tables` what `config.load.daemon_tables` found. With `exposed` files
+    of secrets that others can read are no error: they are put there (`obid doctor` looks on).
     """
     cli = {name: value for name, value in (cli or {}).items() if value is not None}
-    check_names(env_file)
+    check_names(env_file, exposed)
     _check_tables(tables)
-    settings, error = _build(cli, credentials, env_file, tables)
+    settings, error = _build(cli, credentials, env_file, tables, exposed)
     if settings is None:
         assert error is not None
         field = str(error.errors(include_url=False, include_input=False)[0]["loc"][0])
@@ -161,13 +189,18 @@ def load_settings(
     check_formats(settings)
     check_hyperliquid(settings)
     check_alpaca(settings)
+    check_alerts(settings)
     for engine in engines:
         check_mode(settings, engine)
     return settings
 
 
 def _build(
-    cli: Mapping[str, Any], credentials: Path | None, env_file: Path | None, tables: Sequence[Layer]
+    cli: Mapping[str, Any],
+    credentials: Path | None,
+    env_file: Path | None,
+    tables: Sequence[Layer],
+    exposed: list[ConfigError] | None,
 ) -> tuple[Settings | None, ValidationError | None]:
     """Settings out of their sources, or what pydantic says against them; raised by nobody, so it is no context."""
     directory = credentials or Path(os.environ.get(SYSTEMD_DIRECTORY) or "")
@@ -185,7 +218,8 @@ def _build(
             dotenv_settings: PydanticBaseSettingsSource,
             file_secret_settings: PydanticBaseSettingsSource,
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            files = [CredentialsDirectory(settings_cls, directory, by_systemd=credentials is None)]
+            by_systemd = credentials is None
+            files = [CredentialsDirectory(settings_cls, directory, by_systemd=by_systemd, exposed=exposed)]
             below = InitSettingsSource(settings_cls, table)
             given = files if directory.is_absolute() or credentials else []
             return (init_settings, env_settings, dotenv_settings, *given, below)
@@ -196,7 +230,7 @@ def _build(
         return None, error
 
 
-def check_names(env_file: Path | None) -> None:
+def check_names(env_file: Path | None, exposed: list[ConfigError] | None = None) -> None:
     """Refuse misspelt OBID_ names, and a .env that holds secrets others can read."""
     known = [PREFIX + name.upper() for name in Settings.model_fields]
     text: str | None = ""
@@ -212,7 +246,7 @@ def check_names(env_file: Path | None) -> None:
         if name.upper().startswith(PREFIX) and name.upper() not in known:
             raise ConfigError(name, f"no such setting; {nearest(name, known)}", source=source)
     if env_file is not None and any(PREFIX + name.upper() in in_file for name in SECRETS):
-        check_private(env_file, env_file.stat())
+        refuse_exposed(env_file, env_file.stat(), exposed=exposed)
 
 
 def check_formats(settings: Settings) -> None:
@@ -283,6 +317,15 @@ def check_alpaca(settings: Settings) -> None:
         raise ConfigError(
             "alpaca_feed", "must be iex with alpaca_plan = basic, which has no consolidated quotes", "sip"
         )
+
+
+def check_alerts(settings: Settings) -> None:
+    """Refuse a webhook in clear text to another machine, and a chat without a name. The address is a secret."""
+    url = settings.alert_url.get_secret_value() if settings.alert_url else ""
+    if url and not url.startswith("https://") and not (url.startswith("http://") and is_loopback(url)):
+        raise ConfigError("alert_url", "must begin with https://; http:// is for a receiver on this machine")
+    if url and settings.alert_format == "telegram" and not settings.alert_chat_id:
+        raise ConfigError("alert_chat_id", "is missing, and alert_format = telegram needs it")
 
 
 def _check_tables(tables: Sequence[Layer]) -> None:

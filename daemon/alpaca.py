@@ -1,29 +1,29 @@
 """Alpaca as the daemon runs it: settings, the ledger's memory and what engines share become adapters."""
 
 from collections.abc import Callable, Sequence
-from weakref import WeakKeyDictionary
 
 from actors.ledger import LedgerMind
 from config.errors import ConfigError
 from config.profile import Profile
 from config.settings import Settings
 from config.universe import load_universe
+from daemon.books import known_ns
 from daemon.modes import session_calendar
+from daemon.venue_places import alpaca_url
 from risk.order import OrderState
 from risk.session import is_rth
 from supervisor.clock import Clock
 from venues.alpaca.adapter import Alpaca
 from venues.alpaca.data import Data
 from venues.alpaca.login import Login
-from venues.alpaca.orders import Restored
 from venues.alpaca.parts import MarketFeed, Shared, Wanted
 from venues.alpaca.plan import PLANS
 from venues.alpaca.rest import Rest
 from venues.alpaca.rules import CLASSES
 from venues.alpaca.trading_stream import TradingStream
+from venues.chains import Restored
 from venues.rest import rest_url
 
-URLS = {"live": "https://api.alpaca.markets", "paper": "https://paper-api.alpaca.markets"}
 DATA_URL, STREAM_URL = "https://data.alpaca.markets", "https://stream.data.alpaca.markets"
 """The venue's public addresses (docs, "Authentication", "Streaming Market Data")."""
 
@@ -32,13 +32,6 @@ UNSURE = (
     *(OrderState.UNKNOWN, OrderState.REJECTED),
 )
 """States of an order of which nobody knows that the venue ever had it."""
-
-
-_shared: WeakKeyDictionary[Clock, Shared] = WeakKeyDictionary()
-"""One account for the engines of a run."""
-
-_data: WeakKeyDictionary[Clock, Data] = WeakKeyDictionary()
-"""One connection of a kind for all of a run who want market data."""
 
 
 def login_of(settings: Settings, *, live: bool) -> Login:
@@ -65,14 +58,6 @@ def data_login_of(settings: Settings) -> tuple[Login, str]:
     raise ConfigError("alpaca_data_key_id", right)
 
 
-def trading_url(settings: Settings, *, live: bool) -> str:
-    """Where orders go. Raises ConfigError."""
-    try:
-        return rest_url(settings.alpaca_url or URLS["live" if live else "paper"])
-    except ValueError as error:
-        raise ConfigError("alpaca_url", str(error)) from error
-
-
 def data_urls(settings: Settings) -> tuple[str, str]:
     """Where streams of data are, and where history is; an emulator has both at one address."""
     url = settings.alpaca_data_url or settings.alpaca_url
@@ -87,22 +72,26 @@ def data_urls(settings: Settings) -> tuple[str, str]:
 
 def shared_of(clock: Clock, settings: Settings, seed: int) -> Shared:
     """The account that the engines of a run share, made by the first that asks."""
-    if clock not in _shared:
+
+    def make() -> Shared:
         live = settings.mode == "live"
-        url, login = trading_url(settings, live=live), login_of(settings, live=live)
+        url, login = alpaca_url(settings, live=live), login_of(settings, live=live)
         field = f"alpaca_{'live' if live else 'paper'}_key_id"
-        _shared[clock] = Shared(Rest(url, login, clock), TradingStream(url, login, clock, seed), key_field=field)
-    return _shared[clock]
+        return Shared(Rest(url, login, clock), TradingStream(url, login, clock, seed), key_field=field)
+
+    return clock.once("alpaca account", make)
 
 
 def data_of(clock: Clock, settings: Settings, seed: int) -> Data:
-    """The market data that a run shares, made by the first that asks. Raises ConfigError."""
-    if clock not in _data:
+    """The market data that a run shares, one connection of a kind, made by the first that asks. Raises ConfigError."""
+
+    def make() -> Data:
         streams, history = data_urls(settings)
         login, field = data_login_of(settings)
         plan, feed = PLANS[settings.alpaca_plan], settings.alpaca_feed
-        _data[clock] = Data(streams, history, login, plan, clock, seed, feed=feed, is_open=shares_trade, field=field)
-    return _data[clock]
+        return Data(streams, history, login, plan, clock, seed, feed=feed, is_open=shares_trade, field=field)
+
+    return clock.once("alpaca data", make)
 
 
 def shares_trade(at_ns: int) -> bool:
@@ -124,7 +113,7 @@ def adapter_of(
         facts=facts,
         held=tuple(opening.books.positions.get(profile.engine, {})),
         known=restored(profile.engine, opening),
-        known_ns=opening.last_ns or clock.now_ns(),
+        known_ns=known_ns(opening, clock.now_ns()),
         fee_bps=(fees.maker_bps, fees.taker_bps) if fees is not None else (0.0, 0.0),
         leverage=dict(profile.leverage),
         opened_ns=opening.opened_ns.get(profile.engine, 0),

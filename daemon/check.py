@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 from config.macro import load_macro_calendar
 from config.profile import Profile, RiskLimits
 from config.sessions import load_sessions
+from config.settings import Settings
 from daemon.calendars import companies_of
 from daemon.configured import Configured, configure
 from daemon.lock import LOCK_NAME
-from daemon.modes import REAL
+from daemon.modes import REAL, feed_key
 from daemon.options import Mode, RunOptions
 from daemon.scenarios import refuse_unknown
 from supervisor.clock import NS_PER_S
@@ -25,28 +26,50 @@ ORDERS = {
     Mode.SHADOW: "obid's matching engine; nothing leaves this machine",
     Mode.SYNTHETIC: "obid's matching engine",
 }
+BY_HAND = {
+    "adopt": "adopted, positions are left like our own and orders cancelled",
+    "quarantine": "left alone, its symbol neither entered nor left until it is flat",
+}
 
 
 def lines_of(options: RunOptions) -> list[str]:
     """The lines. Raises ConfigError for the first thing that is wrong."""
     configured = configure(options)
     refuse_unknown(options.scenarios, configured.profiles)
+    market = DATA[options.mode]
+    if options.feed:
+        feed_key(configured.settings)  # refuses where there is none
+        market = f"{market}, as {options.feed} streams it; nobody asked whether it does"
     state = "in use before" if (options.data_dir / LOCK_NAME).exists() else "would be made"
     lines = [
         f"mode: {options.mode}",
-        f"market data: {DATA[options.mode]}",
+        f"market data: {market}",
         *(f"scenario: {one.text}" for one in options.scenarios),
         f"orders go to: {ORDERS[options.mode]}",
         f"data directory: {options.data_dir} ({state})",
         f"configuration file: {options.config or 'none, the packaged values hold'}",
         f"log level: {configured.settings.log_level}",
     ]
+    lines += deadman_lines(configured.settings) if options.mode in (Mode.LIVE, Mode.PAPER) else []
     lines += calendar_lines(configured) if options.mode in REAL else []
     for profile in configured.profiles.values():
         if profile.in_shadow:
             lines.append(f"{profile.engine}: orders go to: {ORDERS[Mode.SHADOW]}")
         lines += [f"{profile.engine}: {line}" for line in profile_lines(profile)]
+        if profile.in_shadow or options.mode not in (Mode.LIVE, Mode.PAPER):
+            account = profile.simulated
+            lines.append(f"{profile.engine}: simulated account: {account.cash_usd} USD, {account.latency_ms:g} ms away")
     return [*lines, "ok: this would run"]
+
+
+def deadman_lines(settings: Settings) -> list[str]:
+    """Who cancels what rests when the daemon cannot."""
+    told = {
+        "required": "nothing is opened while none watches: obid deadman",
+        "optional": "one may watch: obid deadman",
+        "off": "OFF, what rests when this process dies rests on",
+    }
+    return [f"dead man: {told[settings.deadman_policy]}; a heartbeat is old after {settings.deadman_age_s:g} s"]
 
 
 def calendar_lines(configured: Configured) -> list[str]:
@@ -65,7 +88,7 @@ def calendar_lines(configured: Configured) -> list[str]:
 
 def profile_lines(profile: Profile) -> list[str]:
     """One engine: what it trades, when it enters and leaves, and what bounds it."""
-    signal, simulated = profile.signal, profile.simulated
+    signal = profile.signal
     return [
         f"venue {profile.venue}, {len(profile.symbols)} symbols: {' '.join(profile.symbols)}",
         f"bars of {signal.bar_s} s, z over {signal.window_bars}, trend over {signal.trend_bars}"
@@ -85,8 +108,9 @@ def profile_lines(profile: Profile) -> list[str]:
         f"entries shut {profile.macro.window_minutes} min around a release, from "
         f"{profile.macro.earnings_before_minutes} min before a company may report; where no calendar reaches: "
         f"{profile.macro.when_degraded}",
+        f"venue and ledger compared every {profile.reconcile.every_s} s and after every gap; traded by hand: "
+        f"{BY_HAND[profile.reconcile.by_hand]}",
         f"market data is stale after {profile.feed.stale_ms} ms",
-        f"simulated account: {simulated.cash_usd} USD, {simulated.latency_ms:g} ms away",
     ]
 
 

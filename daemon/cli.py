@@ -9,15 +9,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from daemon import options
-from daemon.commands_ctl import ctl
+from daemon.commands_backup import backup
+from daemon.commands_deadman import deadman
+from daemon.commands_doctor import doctor
 from daemon.commands_emulate import emulate
 from daemon.commands_fund import fund_perp
 from daemon.commands_generate import generate
+from daemon.commands_install import install_service
 from daemon.commands_ledger import ledger
 from daemon.commands_logs import logs
+from daemon.commands_report import report
 from daemon.commands_scenario import scenario
 from daemon.commands_screen import screen
 from daemon.commands_serve import keys, mcp, serve
+from daemon.commands_soak import soak
+from daemon.commands_top import top
+from daemon.commands_tune import ctl
 from daemon.options import Mode, RunOptions
 from daemon.terminal import AsJson, DataDir, finish, json_text
 
@@ -41,9 +48,16 @@ app.add_typer(screen, name="screen")
 app.command(
     name="generate", epilog="Example: obid generate --preset hyperliquid_perp_sol --seconds 3600 --out sol.parquet"
 )(generate)
+app.command(name="backup", epilog="Example: obid backup backups/2026-01-05 --log")(backup)
+app.command(name="deadman", epilog="Example: obid deadman --engine perps --config my.toml")(deadman)
+app.command(name="doctor", epilog="Example: obid doctor --mode live --engine perps --config my.toml")(doctor)
 app.command(name="fund-perp", epilog="Example: obid fund-perp --usd 100")(fund_perp)
 app.command(name="mcp", epilog="Example: obid mcp --data-dir var/aleatoric")(mcp)
+app.command(name="install-service", epilog="Example: obid install-service --user --mode shadow")(install_service)
+app.command(name="report", epilog="Example: obid report --week --out week.html")(report)
 app.command(name="serve", epilog="Example: obid serve --port 8787 --data-dir var/aleatoric")(serve)
+app.command(name="soak", epilog="Example: obid soak --hours 24 --seed 1 --faults default")(soak)
+app.command(name="top", epilog="Example: obid top --data-dir var/obid --read-only")(top)
 app.command(name="logs", epilog="Example: obid logs -f --event fill --symbol BTC")(logs)
 
 ENGINE_NAMES = "|".join(options.ENGINES)
@@ -56,12 +70,13 @@ Config = Annotated[Path | None, typer.Option(metavar="FILE.toml", help="Settings
 Symbols = Annotated[str, typer.Option(metavar="BTC,ETH", help="Only these, as the venue spells them.")]
 BarLength = Annotated[str, typer.Option("--bar", metavar="60s", help="Length of a bar, over the profile's.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Lines instead of the live view.")]
-Record = Annotated[bool, typer.Option("--record", help="Keep every book and trade in the data directory, to replay.")]
+Record = Annotated[bool, typer.Option("--record", help="Keep every book, trade and what else was told, to replay.")]
 Feed = Annotated[str, typer.Option(metavar="URL", help="Synthetic only: the market of an `obid serve`.")]
 Scenarios = Annotated[
     list[str] | None,
     typer.Option("--scenario", metavar="[SYMBOLS:]KIND@TIME", help="Synthetic only, repeatable: BTC:gap@10m,for=2m"),
 ]
+Compare = Annotated[bool, typer.Option("--compare", help="What a recorded run was told, and all that it decided.")]
 Recordings = Annotated[list[Path], typer.Argument(metavar="FILE|FOLDER|RECORDING...", help="Played in order.")]
 
 
@@ -84,6 +99,15 @@ def asked(
         bar_s=options.parse_bar_s(bar) if bar else None,
         data_dir=options.parse_data_dir(data_dir, config),
     )
+
+
+def compared(recordings: list[Path], as_json: bool) -> int:
+    """Replay what recorded runs were told, one after the other."""
+    from daemon.retrace import compare
+
+    found = [compare(place) for place in recordings]
+    typer.echo(json_text(found) if as_json else "\n".join(one.text() for one in found))
+    return 1 if any(one.differs for one in found) else 0
 
 
 def befalling(texts: list[str] | None) -> "tuple[AskedScenario, ...]":
@@ -134,6 +158,7 @@ def run(
 @app.command(epilog="Example: obid replay BTC.book.parquet ETH.book.parquet --bar 10s")
 def replay(
     recordings: Recordings,
+    compare: Compare = False,
     engine: Engines = None,
     seed: Seed = options.SEED_DEFAULT,
     config: Config = None,
@@ -143,11 +168,17 @@ def replay(
     plain: Plain = False,
     as_json: AsJson = False,
 ) -> None:
-    """Play recorded books through the same graph in virtual time; ends with a summary and digest."""
+    """Play recorded books through the same graph in virtual time; ends with a summary and digest.
+
+    With --compare: give the graph of recorded runs what it was told, and hold every decision against what it decided
+    then; exit code 1 where one differs. Nothing is traded and no data directory is used.
+    """
 
     def work() -> int:
         from dataclasses import replace
 
+        if compare:
+            return compared(recordings, as_json)
         base = asked(Mode.REPLAY, engine, seed, config, data_dir, symbols, bar)
         whole = replace(base, speed=None, plain=plain, json=as_json, recordings=tuple(recordings))
         options.check_together(whole)
@@ -167,6 +198,7 @@ def check(
     symbols: Symbols = "",
     bar: BarLength = "",
     scenario: Scenarios = None,
+    feed: Feed = "",
     as_json: AsJson = False,
 ) -> None:
     """Validate the configuration and say, line by line, what would run. Starts nothing."""
@@ -175,7 +207,8 @@ def check(
         from dataclasses import replace
 
         base = asked(options.parse_mode(mode), engine, options.SEED_DEFAULT, config, data_dir, symbols, bar)
-        whole = options.check_together(replace(base, scenarios=befalling(scenario)))
+        base = replace(base, scenarios=befalling(scenario), feed=options.parse_feed(feed))
+        whole = options.check_together(base)
         from daemon.check import lines_of
 
         lines = lines_of(whole)

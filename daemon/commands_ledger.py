@@ -65,3 +65,20 @@ def export(out: Out = None, data_dir: DataDir = None) -> None:
         return 0
 
     finish(work)
+
+
+@ledger.command(epilog="Example: obid ledger verify --data-dir A")
+def verify(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Read the whole journal, check every entry and hold the snapshot against it; exit code 1 if anything is wrong."""
+
+    def work() -> int:
+        from daemon.ledger_text import damage_told
+        from daemon.options import parse_data_dir
+        from daemon.verify import verify as verify_journal
+
+        with damage_told():
+            found = verify_journal(parse_data_dir(data_dir))
+        typer.echo(json_text(found) if as_json else found.text())
+        return 1 if found.wrongs else 0
+
+    finish(work)

@@ -13,6 +13,7 @@ scenario = typer.Typer(
     rich_markup_mode=None,
 )
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As obid scenario list has it.", show_default=False)]
+Markdown = Annotated[bool, typer.Option("--markdown", help="With --all: the catalogue, as in docs/museum.md.")]
 All = Annotated[bool, typer.Option("--all", help="Every one of them.")]
 
 
@@ -36,7 +37,7 @@ def list_(as_json: AsJson = False) -> None:
 
 
 @scenario.command(epilog="Example: obid scenario run --all")
-def run(name: Name = "", all_: All = False, as_json: AsJson = False) -> None:
+def run(name: Name = "", all_: All = False, as_json: AsJson = False, markdown: Markdown = False) -> None:
     """Run one, or all: exit 0 if every one passes, and the naive way fails each of them; 1 if not."""
 
     def work() -> int:
@@ -46,18 +47,25 @@ def run(name: Name = "", all_: All = False, as_json: AsJson = False) -> None:
 
         if bool(name) is all_:
             raise BadInput("NAME", name, "name one scenario, or say --all")
+        if markdown and not all_:
+            raise BadInput("--markdown", name, "the catalogue is of all: say --all too")
+        told = not as_json and not markdown
         verdicts = []
         for exhibit in EXHIBITS.values() if all_ else (find(name),):
             verdict = visit(exhibit)
             verdicts.append(verdict)
-            if not as_json:
+            if told:
                 typer.echo(f"{'pass' if verdict.passed else 'FAIL'}  {verdict.name}: {exhibit.story}")
-            if not as_json and not (all_ and verdict.passed):
+            if told and not (all_ and verdict.passed):
                 typer.echo(f"      ours: {verdict.right}\n      naive: {verdict.wrong}")
                 typer.echo(f"      at stake: {exhibit.stake}" if verdict.passed else f"      {verdict.why}")
         passed = sum(verdict.passed for verdict in verdicts)
         if as_json:
             typer.echo(json_text(verdicts))
+        elif markdown:
+            from daemon.museum.catalogue import catalogue
+
+            typer.echo(catalogue({one.name: one.passed for one in verdicts}), nl=False)
         elif all_:
             typer.echo(f"{passed} of {len(verdicts)} pass")
         return 0 if passed == len(verdicts) else 1

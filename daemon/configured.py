@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, cast
-from urllib.parse import unquote, urlsplit
 
 from config.errors import ConfigError
 from config.load import daemon_tables, load_profile, split_symbols
@@ -11,8 +10,9 @@ from config.profile import EngineName, Profile
 from config.settings import SECRETS, Settings, load_settings
 from config.shadow import split_shadow
 from daemon.calendars import written_down
+from daemon.guarded import guard, secrets_of
 from daemon.options import Mode, RunOptions
-from daemon.redact import SECRET_LENGTH_MIN
+from supervisor.secrets import SECRET_LENGTH_MIN
 
 
 class Configured(NamedTuple):
@@ -23,20 +23,25 @@ class Configured(NamedTuple):
 
     def secrets(self) -> list[str]:
         """Every secret value in use, so that the log can keep them out."""
-        values = [getattr(self.settings, name) for name in SECRETS]
-        password = urlsplit(self.settings.hyperliquid_url).password or ""
-        in_url = [unquote(password)] if len(password) >= SECRET_LENGTH_MIN else []
-        return [*(value.get_secret_value() for value in values if value is not None), *in_url]
+        return secrets_of(self.settings)
 
 
-def configure(options: RunOptions) -> Configured:
-    """Read and check everything, touch nothing. Raises ConfigError for the first thing that is wrong."""
+def configure(options: RunOptions, exposed: list[ConfigError] | None = None) -> Configured:
+    """Read and check everything, touch nothing. Raises ConfigError for the first thing that is wrong.
+
+    With `exposed` it is only looked: files of secrets that others can read are put there, and what an engine's mode
+    needs is left to be asked for (config.settings.check_mode).
+    """
     files = files_of(options)
     engines = cast("tuple[EngineName, ...]", options.engines)  # parse_engines let nothing else through
     settings = load_settings(
-        {"mode": options.mode.value, "data_dir": options.data_dir}, tables=daemon_tables(files), engines=engines
+        {"mode": options.mode.value, "data_dir": options.data_dir},
+        tables=daemon_tables(files),
+        engines=engines if exposed is None else (),
+        exposed=exposed,
     )
     refuse_short(settings)
+    guard(secrets_of(settings))  # before anything else is refused, perhaps by telling what stands in the wrong place
     written_down(settings)  # refused now, before anything is opened
     split = split_symbols(engines, options.symbols)
     live = options.mode.value == "live"

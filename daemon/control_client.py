@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,6 +19,8 @@ TIMEOUT_S = 10.0
 """Longest wait for an answer; a flatten has been accepted, not finished, when it is answered."""
 ANSWER_BYTES_MAX = 8 * 1024 * 1024
 """Twice what the server may send: whatever is longer did not come from obid."""
+KNOCK_S = 0.01
+"""Between attempts to get into a queue that is full."""
 SUN_PATH_MAX = 100
 """Bytes of a socket's address: the kernel has 108 on Linux and 104 on macOS."""
 
@@ -100,12 +103,23 @@ class ControlClient:
         except OSError as error:
             raise Failed(f"cannot reach the daemon at {self.data_dir / SOCKET_NAME}: {error}") from error
 
+    def _knock(self, client: socket.socket, address: str) -> None:
+        """Connect, again while others fill the queue at the door: the kernel lets nobody wait there. Raises OSError."""
+        pause = Event()
+        for _ in range(max(1, round(self.timeout_s / KNOCK_S))):
+            try:
+                client.connect(address)
+                return
+            except BlockingIOError:
+                pause.wait(KNOCK_S)
+        client.connect(address)
+
     def _connect_unix(self) -> socket.socket:
         directory = os.open(self.data_dir, os.O_RDONLY)
         client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             client.settimeout(self.timeout_s)
-            client.connect(address_of(self.data_dir, directory))
+            self._knock(client, address_of(self.data_dir, directory))
         except BaseException:
             client.close()
             raise

@@ -17,6 +17,7 @@ from msgspec import Meta, Raw, Struct
 
 from config.errors import ConfigError
 from daemon.errors import BadInput
+from supervisor.secrets import KNOWN
 
 ID_LENGTH_MAX = 64
 """An id is echoed; a longer one would be an amplifier."""
@@ -76,12 +77,12 @@ REQUESTS = msgspec.json.Decoder(Request)
 
 def line_of(message: Answer | Refusal) -> bytes:
     """An answer as it goes over the wire. Raises TypeError for data that has no JSON."""
-    return ENCODER.encode(message) + b"\n"
+    return KNOWN.mask(ENCODER.encode(message)) + b"\n"
 
 
 def event_line(event: str, data: Any) -> bytes:
     """An event as it goes over the wire. Never raises: who tells it has other things to do."""
-    return EVENTS.encode(Event(event, data)) + b"\n"
+    return KNOWN.mask(EVENTS.encode(Event(event, data))) + b"\n"
 
 
 def read_request(line: bytes) -> Request:
@@ -127,8 +128,7 @@ def short(text: str) -> str:
 
 def wrong_of(error: BadInput | ConfigError) -> Wrong:
     """What is told about input that cannot be used."""
-    value = short(error.value) if isinstance(error, BadInput) else ""
-    return Wrong(error.field, value, error.right, str(error))
+    return Wrong(error.field, short(error.value), error.right, str(error))
 
 
 def failure(text: str) -> Wrong:

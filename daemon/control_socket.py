@@ -12,6 +12,7 @@ from hmac import compare_digest
 from typing import Any, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from config.errors import ConfigError
 from daemon.control_listen import forget, listen_loopback, listen_unix, stranger, unix_is_there
@@ -36,6 +37,10 @@ DISCARD_S, DISCARD_BYTES = 1.0, 1024 * 1024
 CROWD = 2
 """Times the most connections: those beyond the most are told so, those beyond this are cut off at once."""
 SUBSCRIBE = "subscribe"
+URGENT = frozenset(("halt", "pause", "reduce", "flatten", "cancel", "stop"))
+"""Verbs that are answered however many connections are open: scripts that hang must not hold off who stops trading."""
+URGENT_S = 1.0
+"""Who comes when all places are taken has so long to say such a verb."""
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -192,8 +197,7 @@ class ControlSocket:
             elif len(self.connections) > CROWD * self.limits.connections:
                 writer.transport.abort()  # nobody is owed an explanation by then
             elif len(self.connections) > self.limits.connections:
-                most = self.limits.connections
-                await connection.hang_up(failure(f"busy: {most} connections are open, which is the most"))
+                await self._answer_urgent(connection)
             else:
                 await self._converse(connection)
         except (OSError, TimeoutError):
@@ -211,6 +215,19 @@ class ControlSocket:
                 await connection.send(await self._answer(connection, line))
         except Hostile as error:
             await connection.hang_up(wrong_of(error))
+
+    async def _answer_urgent(self, connection: Connection) -> None:
+        """Answer one request of those that cannot wait, where there is no room for another conversation."""
+        try:
+            connection.limits = replace(self.limits, read_s=min(URGENT_S, self.limits.read_s))
+            line = await connection.read()
+            if verb_of(line) in URGENT:
+                await connection.send(await self._answer(connection, line))
+                return
+        except Hostile:
+            pass  # all the same
+        most = self.limits.connections
+        await connection.hang_up(failure(f"busy: {most} connections are open, which is the most"))
 
     async def _answer(self, connection: Connection, line: bytes) -> bytes:
         """The answer to a line, whatever is in it."""
@@ -251,6 +268,14 @@ class ControlSocket:
         args = read_args(verb.args, request.args)
         async with asyncio.timeout(self.limits.answer_s):
             return await verb.answer(args)
+
+
+def verb_of(line: bytes) -> str:
+    """What a line asks for; empty where it makes no sense."""
+    try:
+        return read_request(line).verb
+    except BadInput:
+        return ""
 
 
 def as_bytes(token: str) -> bytes:

@@ -46,7 +46,7 @@ def example_parts() -> Parts:
         engines={EXAMPLE: part},
         journal=Path(),
         run_id="",
-        known_ns=0,
+        looked_ns=0,
         deposits=(),
         sinks=(),
         door=WaitingDoor(),

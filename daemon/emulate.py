@@ -9,6 +9,7 @@ from ipaddress import IPv4Address
 import msgspec
 import typer
 from msgspec import Struct
+from msgspec.structs import replace
 
 from config.settings import PLAY
 from config.universe import load_universe
@@ -32,6 +33,8 @@ from venues.emulator.serve import Emulator, PortTaken, listen
 from venues.hyperliquid.sign import Chain, Signer
 
 ENGINE = "perps"
+WHERE = "--config emulator.toml --data-dir emulated"
+"""What a daemon is told that tries it: a directory of its own, since every mode and account has its own books."""
 PORT_MAX = 65_535
 WARM_UP_NS = 60 * NS_PER_S
 """The market has been open for this long when the first client comes: there are books, and trades to replay."""
@@ -39,6 +42,8 @@ USD_DEFAULT, USD_MAX = Decimal(10_000), Decimal(10) ** 12
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
 ACCOUNT = re.compile(rf"({ADDRESS.pattern}):(\d+(?:\.\d+)?)(?::({ADDRESS.pattern}))?", re.ASCII)
 STEPPED = "step"
+DAEMON, DEADMAN = AGENTS = "obid", "deadman"
+"""Names of the API wallets of the throw-away account: nonces are counted by signer, so each process has its own."""
 
 
 class Where(Struct, frozen=True):
@@ -58,6 +63,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     faults_seed: int
     accounts: tuple[AccountConfig, ...]
     key: str  # of the throw-away account, where no account was named
+    agents: dict[str, str]  # keys of the wallets that this account approved, by their names
     symbols: tuple[str, ...]
 
 
@@ -85,14 +91,18 @@ def asked(
     names = symbols or tuple(known)
     dexs = sorted({symbol.rpartition(":")[0] for symbol in names} | {""})
     key = "" if accounts else throw_away_key(seed)
+    agents = {name: throw_away_key(seed, name) for name in AGENTS} if key else {}
+    approved = {name: address_of(agent) for name, agent in agents.items()}
+    named = tuple(parse_account(text, dexs) for text in accounts or [f"{address_of(key)}:{USD_DEFAULT}"])
     return Asked(
         where=where,
         seed=seed,
         speed=speed,
         faults=rules,
         faults_seed=seed if faults_seed is None else faults_seed,
-        accounts=tuple(parse_account(text, dexs) for text in accounts or [f"{address_of(key)}:{USD_DEFAULT}"]),
+        accounts=(replace(named[0], agents=approved),) if key else named,
         key=key,
+        agents=agents,
         symbols=names,
     )
 
@@ -129,9 +139,13 @@ def parse_account(text: str, dexs: Sequence[str]) -> AccountConfig:
     return AccountConfig(address=told[1].lower(), usd=dict.fromkeys(dexs, usd), agents=agents)
 
 
-def throw_away_key(seed: int) -> str:
-    """A private key that everybody knows who knows the seed: good for an emulator, and for nothing else."""
-    return "0x" + "".join(identity(seed, "emulator key", half).removeprefix("0x") for half in (1, 2))
+def throw_away_key(seed: int, agent: str = "") -> str:
+    """A private key that everybody knows who knows the seed: good for an emulator, and for nothing else.
+
+    The account's own, or of an API wallet that the account approved.
+    """
+    purpose = f"emulator key {agent}".strip()
+    return "0x" + "".join(identity(seed, purpose, half).removeprefix("0x") for half in (1, 2))
 
 
 def address_of(key: str) -> str:
@@ -198,18 +212,22 @@ def shown(asked: Asked, port: int, *, as_json: bool) -> str:
     if as_json:
         accounts = [{"address": one.address, "usd": one.usd, "agents": one.agents} for one in asked.accounts]
         config = "\n".join(snippet(url, first.address, asked.symbols))
-        told = {"url": url, "seed": asked.seed, "accounts": accounts, "throw_away_key": asked.key, "config": config}
+        keys = {"throw_away_key": asked.key, "throw_away_agent_keys": asked.agents}
+        told = {"url": url, "seed": asked.seed, "accounts": accounts, **keys, "config": config}
         return msgspec.json.encode(told).decode()  # one line: a script reads it while this runs on
     lines = [f"hyperliquid, emulated: {url}  ws{url.removeprefix('http')}/ws"]
     pace = "stepped by POST /emulator/advance" if asked.speed is None else f"{asked.speed:g}x"
     lines.append(f"{len(asked.symbols)} symbols, seed {asked.seed}, time {pace}, {len(asked.faults)} rules of faults")
     lines += [f"account {one.address}: {next(iter(one.usd.values()))} USD on each dex" for one in asked.accounts]
-    key = asked.key or "the key of that account, or of its agent"
+    unknown = "the key of that account, or of its agent"
     lines += ["for a daemon, emulator.toml:", "", *snippet(url, first.address, asked.symbols)]
-    lines += ["", f"and in its environment OBID_HYPERLIQUID_AGENT_KEY={key}"]
+    lines += ["", f"and in its environment OBID_HYPERLIQUID_AGENT_KEY={asked.agents.get(DAEMON, unknown)}"]
     if asked.key:
         lines.append("  (a throw-away key: whoever knows the seed has it)")
-    lines.append(f"then: obid run --mode live --engine {ENGINE} --config emulator.toml")
+    lines.append(f"then: obid run --mode live --engine {ENGINE} {WHERE}")
+    if asked.key:
+        lines.append(f"with a dead man: OBID_HYPERLIQUID_DEADMAN_KEY={asked.agents[DEADMAN]}")
+        lines.append(f"  and, without the line deadman, obid deadman --mode live --engine {ENGINE} {WHERE}")
     return "\n".join(lines)
 
 
@@ -222,6 +240,7 @@ def snippet(url: str, address: str, symbols: Sequence[str]) -> list[str]:
         'hyperliquid_chain = "testnet"',
         f'hyperliquid_master_address = "{address}"',
         f'live = "{PLAY}"',
+        'deadman = "off"',
         f"[{ENGINE}]",
         f"symbols = [{names}]",
         f"[{ENGINE}.live.macro]",

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from config.sessions import load_sessions
 from config.universe import SymbolFacts, load_universe
-from daemon.emulate import PORT_MAX, USD_MAX, WARM_UP_NS, Where, listening, serve
+from daemon.emulate import PORT_MAX, USD_MAX, WARM_UP_NS, WHERE, Where, listening, serve
 from daemon.errors import BadInput
 from daemon.markets import model_of
 from daemon.modes import session_calendar
@@ -19,7 +19,7 @@ from supervisor.clock import NS_PER_S, Clock
 from supervisor.draws import identity
 from venues.aleatoric.market import AleatoricMarket
 from venues.emulator.agenda import VenueTime
-from venues.emulator.alpaca.config import FEES, NO_FEES, PLANS, AccountConfig, ExchangeConfig, Plan
+from venues.emulator.alpaca.config import BASIC, FEES, NO_FEES, PLANS, PLUS, AccountConfig, ExchangeConfig, Plan
 from venues.emulator.alpaca.doors import AlpacaDoors
 from venues.emulator.alpaca.exchange import AlpacaExchange
 from venues.emulator.alpaca.faults import DEFAULT
@@ -126,6 +126,13 @@ def parse_account(text: str, seed: int) -> AccountConfig:
     )
 
 
+def plan_for(symbols: Sequence[str]) -> str:
+    """The smallest plan on which all of them are heard."""
+    coins = sum("/" in symbol for symbol in symbols)
+    wanted = ((coins, BASIC.orderbooks_max), (len(symbols) - coins, BASIC.symbols_max))
+    return (BASIC if all(most is None or count <= most for count, most in wanted) else PLUS).name
+
+
 def throw_away_key(seed: int) -> str:
     """The key of the account that is there when none is named."""
     return "PK" + identity(seed, "emulated alpaca", 0).removeprefix("0x")[:KEY_DIGITS].upper()
@@ -189,7 +196,7 @@ def shown(asked: AskedAlpaca, port: int, *, as_json: bool) -> str:
     lines += ["for a daemon, emulator.toml:", "", *lines_of_config]
     keys = f"OBID_ALPACA_PAPER_KEY_ID={first.key_id} OBID_ALPACA_PAPER_SECRET={first.secret}"
     lines += ["", f"and in its environment {keys}", "  (throw-away keys: whoever knows the seed has them)"]
-    lines.append(f"then: obid run --mode paper --engine {_engines(asked)[0]} --config emulator.toml")
+    lines.append(f"then: obid run --mode paper --engine {_engines(asked)[0]} {WHERE}")
     return "\n".join(lines)
 
 

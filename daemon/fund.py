@@ -10,8 +10,10 @@ from config.errors import ConfigError
 from config.load import daemon_tables
 from config.settings import load_settings
 from daemon.errors import BadInput, Failed
-from daemon.hyperliquid import FOLDER, chain_of, lock_of, url_of
+from daemon.guarded import guard, secrets_of
+from daemon.hyperliquid import FOLDER
 from daemon.options import parse_data_dir, parse_file
+from daemon.venue_places import chain_of, hyperliquid_url, lock_of
 from supervisor.clock import Clock
 from supervisor.wall import run_wall
 from venues.hyperliquid import actions
@@ -49,6 +51,7 @@ def plan(usd: str, config: Path | None, data_dir: Path | None) -> Planned:
         raise BadInput("--usd", usd, f"a positive number of USDC with at most 6 decimals, up to {USD_MAX:f}")
     file = parse_file(config)
     settings = load_settings(tables=daemon_tables([file] if file else []))
+    guard(secrets_of(settings))
     if settings.hyperliquid_master_key is None or settings.hyperliquid_master_address is None:
         right = "is missing: a transfer is signed by the account's own key, no agent wallet may"
         missing = "hyperliquid_master_address" if settings.hyperliquid_master_key else KEY
@@ -62,7 +65,7 @@ def plan(usd: str, config: Path | None, data_dir: Path | None) -> Planned:
         raise ConfigError(KEY, f"is the key of {signer.address}, not of the account {account}")
     text = f"{amount:f} USDC of {account} from spot to perpetuals, {signer.chain}"
     folder, lock = parse_data_dir(data_dir, file) / FOLDER, lock_of(KEY, signer, settings)
-    return Planned(signer, account, url_of(settings), folder, int(minor), text, lock)
+    return Planned(signer, account, hyperliquid_url(settings), folder, int(minor), text, lock)
 
 
 def transfer(planned: Planned) -> None:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from actors import messages as m
 from actors.account import Account
+from actors.auditor import Auditor
 from actors.bars import Bars
 from actors.calendar_feed import CalendarFeed, CalendarSource
 from actors.circuit_breaker import CircuitBreaker
@@ -24,7 +25,7 @@ from actors.executor import Executor, ExecutorMind
 from actors.feed import Feed, FeedMind, History, Stream
 from actors.gate import Gate
 from actors.given_bars import BarFeed, BarSource, GivenBars
-from actors.ledger import Ledger, LedgerMind
+from actors.ledger_checks import CheckedLedger, CheckedMind
 from actors.macro_calendar import MacroCalendar, Readings
 from actors.maker_watchdog import MakerWatchdog
 from actors.obi_pump import ObiPump
@@ -36,8 +37,9 @@ from config.errors import ConfigError
 from config.macro import MacroCalendar as MacroTable
 from config.profile import Profile
 from risk.day_trades import DayTraded
-from risk.gate_state import new_state
+from risk.gate_state import GateState, new_state
 from risk.intent import Approved, Cancel, Intent, Refused, Reprice
+from risk.invariants import Checks
 from risk.ledger.postings import Deposit, LedgerUnbalanced
 from risk.session import SessionCalendar, session_at
 from supervisor.actor import Body, MindBody
@@ -58,8 +60,15 @@ START_S = 30.0
 HISTORY_S = 150.0
 """How long an actor may take to be ready. The feed is when it has what history a venue gives at once, or makes."""
 
+DEADLINE_S, LOOK_S_MAX = 5.0, 15.0
+"""An actor that has not touched a message for so long is late. The reconciler waits for a venue's answers, and reads
+on between two of them: each may take ten seconds (actors.reconciler.ANSWER_S_MAX), behind a pause of two."""
+
 DAY_NS = 86_400 * NS_PER_S
-FROM_OUTSIDE = (Tick, ChildStarted, ChildCrashed, DeadLetter, GaveUp, CalendarRead, m.Command, m.TradingState)
+FROM_OUTSIDE = (
+    *(Tick, ChildStarted, ChildCrashed, DeadLetter, GaveUp),
+    *(CalendarRead, m.Command, m.Tune, m.TradingState, m.InvariantBroken, m.Watched, m.Awoke),
+)
 """What comes from the supervisor, from timers and from the end of a run."""
 
 DECISIONS: tuple[type, ...] = (
@@ -85,6 +94,7 @@ DECISIONS: tuple[type, ...] = (
     m.Drift,
     m.HeldOutside,
     m.Reconciled,
+    m.Tuned,
     Bar,
 )
 """What the digest is taken over: everything that was decided, done or learnt about our orders and our money."""
@@ -96,9 +106,13 @@ TOLD: tuple[type, ...] = (
     m.StreamState,
     m.StreamEnded,
     m.SectorCounts,
+    m.ByHand,
     m.CapitalChanged,
     m.CashDrift,
+    m.TradingLatched,
     DayTraded,
+    m.InvariantBroken,
+    m.Awoke,
     m.Command,
     ChildStarted,
     ChildCrashed,
@@ -127,7 +141,7 @@ class Parts:
     engines: Mapping[str, EngineParts]
     journal: Path
     run_id: str
-    known_ns: int  # what happened at the venues before this is booked
+    looked_ns: int  # what the venues filled before this is booked
     deposits: tuple[Deposit, ...]  # the opening balances of simulated accounts, booked once
     sinks: Sequence[Sink]
     door: Door
@@ -137,6 +151,9 @@ class Parts:
     reports: Sequence[CalendarRead] = ()  # known without asking
     companies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # whose reports matter: their symbols
     record_market: bool = False
+    ledger_mind: Callable[[Mapping[str, float], Checks], CheckedMind] = CheckedMind
+    checks: Checks = field(default_factory=Checks)  # of invariants; they outlive the actors that look
+    watched: bool = False  # entries wait for a dead man
 
 
 def build(parts: Parts) -> SupervisorSpec:
@@ -157,11 +174,21 @@ def shared(parts: Parts) -> tuple[ChildSpec, ...]:
     accounts = {engine: part.account or engine for engine, part in parts.engines.items()}
     limits = {engine: profile.risk for engine, profile in profiles.items()}
     strictest = min((profile.macro for profile in profiles.values()), key=lambda macro: macro.when_degraded == "trade")
+    checks = parts.checks
     readings: Readings = {(read.source, read.kind): read for read in parts.reports}  # outlive the mind
     return (
         recorder(parts),
-        child("ledger", Ledger, lambda: Ledger(parts.journal, partial(LedgerMind, dust), parts.deposits)),
-        child("circuit_breaker", CircuitBreaker, lambda: MindBody(CircuitBreaker(limits, instruments, accounts))),
+        child(
+            "ledger",
+            CheckedLedger,
+            lambda: CheckedLedger(parts.journal, partial(parts.ledger_mind, dust, checks), parts.deposits, checks),
+        ),
+        child("auditor", Auditor, lambda: MindBody(Auditor(checks))),
+        child(
+            "circuit_breaker",
+            CircuitBreaker,
+            lambda: MindBody(CircuitBreaker(limits, instruments, accounts, checks)),
+        ),
         child(
             "macro_calendar",
             MacroCalendar,
@@ -186,7 +213,7 @@ def engine_children(parts: Parts, engine: str) -> tuple[ChildSpec, ...]:
     history = History(DAY_NS if profile.signal.daily else profile.signal.bar_s * NS_PER_S, window)
     feed_says = (*Feed.says, Trade) if parts.record_market else Feed.says
     expires = venue.capabilities.expires
-    told = Told(parts.known_ns)  # outlives the reconciler
+    told = Told(parts.looked_ns)  # outlives the reconciler
     names = {source: given for source, given in profile.bars_given().items() if source in part.bar_sources}
     given = frozenset(symbol for symbols in names.values() for symbol in symbols)
     bars = (
@@ -205,14 +232,20 @@ def engine_children(parts: Parts, engine: str) -> tuple[ChildSpec, ...]:
         for source in names
     ]
     return (
-        child("gate", Gate, lambda: MindBody(Gate(new_state(profile, instruments.values(), parts.calendar))), engine),
+        child("gate", Gate, lambda: MindBody(Gate(gate_state(parts, part), parts.checks)), engine),
         child("executor", Executor, lambda: Executor(ExecutorMind(engine, orders, expires=expires), venue), engine),
         child("account", Account, lambda: Account(venue), engine),
         child("maker_watchdog", MakerWatchdog, lambda: MindBody(MakerWatchdog(profile, instruments)), engine),
         child("signal", Signal, lambda: MindBody(Signal(profile, instruments, intents, parts.calendar)), engine),
         bars,
         child("obi_pump", ObiPump, lambda: MindBody(ObiPump()), engine),
-        child("reconciler", Reconciler, lambda: Reconciler(ReconcilerMind(engine), venue, told), engine),
+        child(
+            "reconciler",
+            Reconciler,
+            lambda: Reconciler(ReconcilerMind(engine), venue, told, profile.reconcile),
+            engine,
+            deadline_s=LOOK_S_MAX,
+        ),
         child(
             "feed",
             Feed,
@@ -232,6 +265,12 @@ def engine_children(parts: Parts, engine: str) -> tuple[ChildSpec, ...]:
     )
 
 
+def gate_state(parts: Parts, part: EngineParts) -> GateState:
+    """A gate at its start."""
+    state = new_state(part.profile, part.instruments.values(), parts.calendar)
+    return replace(state, watched_until_ns=0) if parts.watched else state
+
+
 def child(
     name: str,
     kind: Any,
@@ -241,6 +280,7 @@ def child(
     says: tuple[type, ...] | None = None,
     restart: Restart = Restart.PERMANENT,
     start_s: float = START_S,
+    deadline_s: float = DEADLINE_S,
 ) -> ChildSpec:
     """One actor, with what its class says of itself."""
     return ChildSpec(
@@ -252,6 +292,7 @@ def child(
         paced=getattr(kind, "paced", False),
         restart=restart,
         start_s=start_s,
+        deadline_s=deadline_s,
         restarts_max=RESTARTS_MAX,
         within_s=WITHIN_S,
         fatal=(JournalUnwritable, JournalDamaged, LedgerUnbalanced, ConfigError),  # a wrong key stays wrong

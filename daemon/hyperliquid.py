@@ -1,38 +1,29 @@
 """Hyperliquid as the daemon runs it: settings, the ledger's memory and the machine's limits become an adapter."""
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
-from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
 
 from actors.ledger import LedgerMind
 from config.errors import ConfigError
 from config.profile import Profile
 from config.settings import Settings
 from config.universe import load_universe
-from daemon.signer_lock import SignerLock
+from daemon.books import known_ns
+from daemon.venue_places import chain_of, hyperliquid_url, lock_of
 from supervisor.clock import Clock
+from venues.chains import Restored
 from venues.hyperliquid.adapter import Hyperliquid, Key, Shared, Wanted
 from venues.hyperliquid.budget import SPAN_NS, RequestBudget
-from venues.hyperliquid.orders import Restored
 from venues.hyperliquid.reconnect import Limits
-from venues.hyperliquid.rest import Rest, rest_url
-from venues.hyperliquid.sign import Chain, Signer, account_address, warm_up
+from venues.hyperliquid.rest import Rest
+from venues.hyperliquid.sign import Signer, account_address, warm_up
 
-URLS = {Chain.MAINNET: "https://api.hyperliquid.xyz", Chain.TESTNET: "https://api.hyperliquid-testnet.xyz"}
-"""The venue's public addresses (docs, "API")."""
-
-CHAINS = {"mainnet": Chain.MAINNET, "testnet": Chain.TESTNET}
 AGENT_KEY = "hyperliquid_agent_key"
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 FOLDER = "hyperliquid"
 """What the adapter keeps in the data directory: floors of nonces."""
 
 SPENT_BEFORE = 700
 """Weight that a run is taken to have spent in its last minute: doubt is asked about every two seconds, 65 a time."""
-
-_shared: WeakKeyDictionary[Clock, Shared] = WeakKeyDictionary()
-"""One for each run: engines in live and in shadow share the machine's address, so they share its limits."""
 
 
 def prepare() -> None:
@@ -40,34 +31,26 @@ def prepare() -> None:
     warm_up()
 
 
-def chain_of(settings: Settings) -> Chain:
-    """The chain; without a URL it is the venue's own mainnet unless testnet is said."""
-    return CHAINS[settings.hyperliquid_chain or "mainnet"]
-
-
-def url_of(settings: Settings) -> str:
-    """Where the venue is. Raises ConfigError."""
-    try:
-        return rest_url(settings.hyperliquid_url or URLS[chain_of(settings)])
-    except ValueError as error:
-        raise ConfigError("hyperliquid_url", str(error)) from error
-
-
 def shared_of(clock: Clock, url: str, before_ns: int) -> Shared:
-    """What all adapters of a run share; a run that ended at `before_ns`, a moment ago, has spent of the same minute."""
-    if clock not in _shared:
+    """What all adapters of a run share; a run that ended at `before_ns`, a moment ago, has spent of the same minute.
+
+    Engines in live and in shadow have the machine's address in common, so they share its limits.
+    """
+
+    def make() -> Shared:
         budget = RequestBudget()
         if clock.now_ns() - before_ns < SPAN_NS:
-            budget.weight.spend(SPENT_BEFORE, max(before_ns, clock.now_ns() - SPAN_NS))
-        _shared[clock] = Shared(Rest(url), budget, Limits())
-    return _shared[clock]
+            budget.weight.spend(SPENT_BEFORE, min(max(before_ns, clock.now_ns() - SPAN_NS), clock.now_ns()))
+        return Shared(Rest(url), budget, Limits())
+
+    return clock.once("hyperliquid", make)
 
 
 def adapter_of(
     profile: Profile, settings: Settings, opening: LedgerMind, clock: Clock, data_dir: Path, *, trades: bool, seed: int
 ) -> Hyperliquid:
     """The adapter of an engine; one that trades has the key, one for shadow knows no account."""
-    known, url = load_universe(profile.universe), url_of(settings)
+    known, url = load_universe(profile.universe), hyperliquid_url(settings)
     wanted = Wanted(
         engine=profile.engine,
         facts=tuple(known[symbol] for symbol in profile.symbols),
@@ -77,20 +60,13 @@ def adapter_of(
             for symbol in opening.books.positions.get(profile.engine, {})
         },
         known=restored(profile.engine, opening),
-        known_ns=opening.last_ns or clock.now_ns(),
+        known_ns=known_ns(opening, clock.now_ns()),
         opened_ns=opening.opened_ns.get(profile.engine, 0),
         fast=settings.hyperliquid_fast_books,
         poll=settings.hyperliquid_poll,
     )
     key = key_of(settings, data_dir) if trades else None
     return Hyperliquid(url, wanted, shared_of(clock, url, opening.last_ns), clock, key, seed)
-
-
-def lock_of(field: str, signer: Signer, settings: Settings) -> AbstractContextManager[object]:
-    """What keeps others from signing with a key meanwhile; an emulator on this machine is nobody's but the test's."""
-    if urlsplit(settings.hyperliquid_url).hostname in LOOPBACK:
-        return nullcontext()
-    return SignerLock(field, str(signer.address), str(signer.chain))
 
 
 def agent_lock(settings: Settings, data_dir: Path) -> AbstractContextManager[object]:

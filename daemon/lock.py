@@ -97,6 +97,8 @@ class DataDirLock(FileLock):
             super().acquire()
         except Taken as error:
             raise AlreadyRunning(self.data_dir, error.pid) from error
+        except OSError as error:
+            raise BadInput("--data-dir", self.data_dir, f"cannot be written: {error.strerror}") from error
 
 
 def lock_file(file: int) -> None:
@@ -122,17 +124,29 @@ def make_private(data_dir: Path) -> None:
     """
     try:
         data_dir.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput("--data-dir", data_dir, f"cannot be used: {error.strerror}") from error
+    if refuse_shared(data_dir):
+        data_dir.chmod(DIRECTORY_MODE)
+
+
+def refuse_shared(data_dir: Path) -> bool:
+    """Refuse a directory that others can enter, and change nothing; says whether an empty one is to be made private.
+
+    Raises BadInput.
+    """
+    try:
         found = data_dir.stat()
         empty = not any(data_dir.iterdir())
     except OSError as error:
         raise BadInput("--data-dir", data_dir, f"cannot be used: {error.strerror}") from error
     if sys.platform == "win32":
-        return  # a user's own folders are private by their access lists there
+        return False  # a user's own folders are private by their access lists there
     if found.st_uid != os.geteuid():
         raise BadInput("--data-dir", data_dir, f"belongs to uid {found.st_uid}, and obid runs as uid {os.geteuid()}")
-    if stat.S_IMODE(found.st_mode) & 0o077:
-        if not empty:
-            mode = f"{stat.S_IMODE(found.st_mode):04o}"
-            right = f"others can enter it (mode {mode}); use a directory of obid's own, or chmod 700 this one"
-            raise BadInput("--data-dir", data_dir, right)
-        data_dir.chmod(DIRECTORY_MODE)
+    shared = bool(stat.S_IMODE(found.st_mode) & 0o077)
+    if shared and not empty:
+        mode = f"{stat.S_IMODE(found.st_mode):04o}"
+        right = f"others can enter it (mode {mode}); use a directory of obid's own, or chmod 700 this one"
+        raise BadInput("--data-dir", data_dir, right)
+    return shared

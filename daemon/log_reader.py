@@ -9,14 +9,13 @@ from typing import Any, BinaryIO
 from msgspec import Struct
 
 from daemon.errors import BadInput, Failed
+from daemon.log_lines import RESERVED, LineChecker
 from daemon.options import parse_duration_ns
 from daemon.times import iso_of, ns_of
 
 LOG_FOLDER, LOG_NAME = "log", "obid.jsonl"
 """The log is <data_dir>/log/obid.jsonl; rotated files carry .1 (newest), .2 and so on."""
 LEVELS = ("debug", "info", "warning", "error", "critical")
-ENVELOPE = ("run", "seq", "at", "level", "event")
-"""What every line opens with; the rest are the event's own fields."""
 FOLLOW_S = 0.2
 """How often a followed log is looked at: faster than an eye, slower than a load."""
 TAIL_BYTES = 64 * 1024
@@ -26,20 +25,26 @@ TAIL_BYTES = 64 * 1024
 class LogFilter(Struct, frozen=True):
     """Which lines to show; everything empty shows all."""
 
-    event: str = ""
+    events: frozenset[str] = frozenset()
     symbol: str = ""
     level: str = ""  # this or worse
     since: str = ""  # ISO time
+    until: str = ""  # ISO time, not itself
+    engine: str = ""
+    run: str = ""  # id, or the beginning of it
 
     def passes(self, line: dict[str, Any]) -> bool:
         """Whether a line is wanted."""
-        if self.event and line.get("event") != self.event:
-            return False
-        if self.level and severity(str(line.get("level"))) < severity(self.level):
-            return False
-        if self.since and str(line.get("at", "")) < self.since:
-            return False
-        return not self.symbol or names(line, self.symbol)
+        at = str(line.get("at", ""))
+        return (
+            (not self.events or line.get("event") in self.events)
+            and (not self.level or severity(str(line.get("level"))) >= severity(self.level))
+            and (not self.since or at >= self.since)
+            and (not self.until or at < self.until)
+            and (not self.engine or names(line, self.engine, "engine"))
+            and str(line.get("run", "")).startswith(self.run)
+            and (not self.symbol or names(line, self.symbol))
+        )
 
 
 def severity(level: str) -> int:
@@ -47,11 +52,11 @@ def severity(level: str) -> int:
     return LEVELS.index(level) if level in LEVELS else len(LEVELS)
 
 
-def names(fields: Any, symbol: str) -> bool:
-    """Whether a symbol stands anywhere in a line: a refusal holds it inside its wish."""
+def names(fields: Any, value: str, field: str = "symbol") -> bool:
+    """Whether a symbol (or engine) stands anywhere in a line: a refusal holds it inside its wish."""
     if isinstance(fields, dict):
-        return fields.get("symbol") == symbol or any(names(part, symbol) for part in fields.values())
-    return isinstance(fields, list) and any(names(part, symbol) for part in fields)
+        return fields.get(field) == value or any(names(part, value, field) for part in fields.values())
+    return isinstance(fields, list) and any(names(part, value, field) for part in fields)
 
 
 def log_files(data_dir: Path) -> list[Path]:
@@ -68,7 +73,7 @@ def log_files(data_dir: Path) -> list[Path]:
     return files
 
 
-def since_of(text: str, newest: str) -> str:
+def time_of(text: str, newest: str, option: str = "--since") -> str:
     """'10m' before the log's newest line, or an ISO time, as the ISO text that lines are compared with.
 
     A length counts from the newest line and not from now, because the log of a replay tells the time it replayed.
@@ -76,11 +81,11 @@ def since_of(text: str, newest: str) -> str:
     if not text:
         return ""
     if text[0].isdigit() and text[-1] in "smhd":
-        return iso_of(ns_of(newest) - parse_duration_ns(text, "--since")) if newest else ""
+        return iso_of(ns_of(newest) - parse_duration_ns(text, option)) if newest else ""
     try:
         return iso_of(ns_of(text))
     except ValueError as error:
-        raise BadInput("--since", text, "a length of time (10m) or a time (2026-10-01T12:00:00)") from error
+        raise BadInput(option, text, "a length of time (10m) or a time (2026-10-01T12:00:00)") from error
 
 
 def newest_at(data_dir: Path) -> str:
@@ -95,7 +100,7 @@ def newest_at(data_dir: Path) -> str:
 
 
 def parsed(line: bytes) -> dict[str, Any]:
-    """One line as an object; a torn or foreign line becomes an event that says so instead of hiding."""
+    """One line as an object; a foreign line becomes an event that says so instead of hiding."""
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):
@@ -106,14 +111,19 @@ def parsed(line: bytes) -> dict[str, Any]:
 
 
 def read(data_dir: Path, wanted: LogFilter, follow: bool = False) -> Iterator[dict[str, Any]]:
-    """Wanted lines, oldest first; with follow, those that are still to come as well."""
+    """Wanted lines, oldest first; with follow, those that are still to come as well.
+
+    What is damaged or missing is told whatever was wanted: it may have been just that.
+    """
     # A cheap look at the bytes first: parsing every line of a large log would take seconds per hundred thousand.
-    mark = f'"event":{json.dumps(wanted.event)}'.encode() if wanted.event else b""
-    files = log_files(data_dir)
+    marks = [f'"event":{json.dumps(event)}'.encode() for event in wanted.events] or [b""]
+    files, checker = log_files(data_dir), LineChecker()
     for file in files:
         with file.open("rb") as log:
-            for line in followed(log, file) if follow and file == files[-1] else log:
-                if mark in line and line.strip() and wanted.passes(found := parsed(line)):
+            for line in checker.check(followed(log, file) if follow and file == files[-1] else log, file):
+                if isinstance(line, dict):
+                    yield line
+                elif any(mark in line for mark in marks) and wanted.passes(found := parsed(line)):
                     yield found
 
 
@@ -142,7 +152,7 @@ def inode(log: BinaryIO) -> int:
 
 def line_text(line: dict[str, Any]) -> str:
     """A line as people read it: time, level, event, then its fields."""
-    fields = " ".join(f"{name}={plain(value)}" for name, value in line.items() if name not in ENVELOPE)
+    fields = " ".join(f"{name}={plain(value)}" for name, value in line.items() if name not in RESERVED)
     at = str(line.get("at", "")).replace("T", " ")[:23]
     return f"{at}  {line.get('level', '')!s:<8} {line.get('event', '')}  {fields}".rstrip()
 

@@ -1,12 +1,13 @@
 """The log: one JSON object a line, through structlog, cheap enough to write down every decision.
 
-Every line opens with the same five fields, in this order, and then holds the event's own (docs/log-schema.md):
+Every line opens with the same five fields, in this order, then holds the event's own and, last, `crc`, the CRC-32 of
+what stands before it (docs/log-schema.md):
 
     run    id of the run                          seq    1, 2, 3 ... within the run, no gaps
     at     time on the run's clock, ISO 8601 UTC with nanoseconds
     level  debug, info, warning, error, critical  event  its name in snake case
 
-An event's field of such a name gets an underscore: a macro window's `event` is `event_`.
+An event's field of such a name, or called crc, gets an underscore: a macro window's `event` is `event_`.
 Numbers that are not finite are null, decimals are text, enums their values. A traceback names files, lines and
 functions, never a local variable. Lines are buffered; a warning or worse is written at once, with all before it.
 """
@@ -18,16 +19,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import RLock
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import msgspec
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
-from daemon.log_file import BUFFER_BYTES, LogFile
-from daemon.log_reader import ENVELOPE, LOG_FOLDER, LOG_NAME
+from daemon.log_file import BUFFER_BYTES, Keep, LogFile
+from daemon.log_lines import CRC_KEY, RESERVED
 from daemon.log_reader import LEVELS as SEVERITIES
-from daemon.redact import MASK, Secrets, has_secret_names, is_secret_name, masked
+from daemon.log_reader import LOG_FOLDER, LOG_NAME
+from daemon.redact import has_secret_names, is_secret_name, masked
 from daemon.times import NS_PER_S, seconds_iso
+from supervisor.secrets import MASK, Secrets
 
 LINE_BYTES_MAX = 64 * 1024
 """A longer line is cut to its envelope: a bug in one field must not fill the disk."""
@@ -37,14 +41,16 @@ LINES_BUFFERED_MAX = 128
 """Lines that may wait for the owner's timer, so that little is lost when the process is killed."""
 LEVELS: dict[str, str] = {
     "GaveUp": "critical",
-    **dict.fromkeys(("ChildCrashed", "DeadLetter", "HeldOutside"), "error"),
-    **dict.fromkeys(("Drift", "CashDrift", "Rejected"), "warning"),
+    **dict.fromkeys(("ChildCrashed", "DeadLetter", "HeldOutside", "InvariantBroken", "OrderFaulted"), "error"),
+    **dict.fromkeys(("Awoke", "Drift", "CashDrift", "Rejected"), "warning"),
 }
 """Messages that are more than information, by class name; `log_message` looks here."""
 URGENT = frozenset(("warning", "error", "critical"))
 NAMES_MAX = 1_000
 """Names of events and fields remembered: they stand in the source, but ones built from data must not be a leak."""
-COMMA, LINE_END, BRACES = ord(","), ord("\n"), b"{}"
+COMMA, BRACES = ord(","), b"{}"
+HEAD, CRC_END = b"%b%d%b%09d%b", CRC_KEY + b"%d}\n"
+"""Bytes and not text: half a microsecond less in each line."""
 WORD_START = re.compile(r"(?<!^)(?=[A-Z])")
 UNFOLD = ExceptionDictTransformer(show_locals=False, max_frames=FRAMES_MAX, use_rich=False)
 
@@ -52,13 +58,13 @@ UNFOLD = ExceptionDictTransformer(show_locals=False, max_frames=FRAMES_MAX, use_
 class Plan(NamedTuple):
     """How messages of one type are written."""
 
-    tail: str  # the envelope's end: level and event
+    tail: bytes  # the envelope's end: level and event
     plain: bool  # its JSON can follow the envelope as it is
     level: str
     urgent: bool  # is written to the file at once
 
 
-SILENT = Plan("", False, "", False)
+SILENT = Plan(b"", False, "", False)
 """The plan of what is below the log's level: it is not written."""
 
 
@@ -105,8 +111,8 @@ class Log:
         self._buffer = file.buffer
         self._waiting = 0
         self._second = -1
-        self._at = ""
-        self._open = f'{{"run":{msgspec.json.encode(run_id).decode()},"seq":'
+        self._at = b""
+        self._open = b'{"run":%b,"seq":' % msgspec.json.encode(run_id)
         self._encode_into = msgspec.json.Encoder(enc_hook=repr).encode_into
         self._silent = frozenset(SEVERITIES[: SEVERITIES.index(level)])
         self._plans: dict[type, Plan] = {}
@@ -124,7 +130,7 @@ class Log:
             return
         if context:
             fields = {**context, **fields}
-        if not fields.keys() <= self._safe_names:
+        if not self._safe_names.issuperset(fields):
             fields = self._checked(fields)
         self._write(plan, fields)
 
@@ -159,7 +165,7 @@ class Log:
         return handler
 
     def _plan(self, kind: type[msgspec.Struct]) -> Plan:
-        plain = frozenset(kind.__struct_fields__).isdisjoint(ENVELOPE) and not has_secret_names(kind)
+        plain = frozenset(kind.__struct_fields__).isdisjoint(RESERVED) and not has_secret_names(kind)
         level = LEVELS.get(kind.__name__, "info")
         plan = SILENT if level in self._silent else plan_of(event_of(kind), level, plain)
         self._plans[kind] = plan
@@ -180,7 +186,7 @@ class Log:
                 error = (type(error), error, error.__traceback__)
             fields["exception"] = UNFOLD(error) if error[0] else None
         for name in fields:
-            if not is_secret_name(name) and name not in ENVELOPE and len(self._safe_names) < NAMES_MAX:
+            if not is_secret_name(name) and name not in RESERVED and len(self._safe_names) < NAMES_MAX:
                 self._safe_names.add(name)
         return renamed({name: MASK if is_secret_name(name) else value for name, value in fields.items()})
 
@@ -189,11 +195,12 @@ class Log:
         seconds, part_ns = divmod(self.now_ns(), NS_PER_S)
         with self._lock:
             if seconds != self._second:
-                self._second, self._at = seconds, f',"at":"{seconds_iso(seconds)}.'
+                self._second, self._at = seconds, f',"at":"{seconds_iso(seconds)}.'.encode()
+                self.file.at_s = seconds
             self.lines += 1
             buffer = self._buffer
             start = len(buffer)
-            buffer += f"{self._open}{self.lines}{self._at}{part_ns:09d}{plan.tail}".encode()
+            buffer += HEAD % (self._open, self.lines, self._at, part_ns, plan.tail)
             body = len(buffer)
             try:
                 self._encode_into(fields, buffer, -1)
@@ -210,7 +217,8 @@ class Log:
             for form in self.secrets.forms:
                 if buffer.find(form, start) >= 0:
                     buffer[start:] = self.secrets.mask(bytes(buffer[start:]))
-            buffer.append(LINE_END)
+            buffer.pop()  # the closing brace, which follows the checksum now
+            buffer += CRC_END % crc32(buffer[start:])
             self._waiting += 1
             if self._waiting >= LINES_BUFFERED_MAX or plan.urgent or len(buffer) >= BUFFER_BYTES:
                 self._flush()
@@ -242,22 +250,29 @@ class LibraryHandler(logging.Handler):
         speak("library", logger=record.name, message=record.getMessage(), exc_info=record.exc_info)
 
 
-def open_log(data_dir: Path, run_id: str, now_ns: Callable[[], int], level: str = "info") -> Log:
+def open_log(
+    data_dir: Path, run_id: str, now_ns: Callable[[], int], level: str = "info", keep: Keep | None = None
+) -> Log:
     """The log of a data directory, ready to write."""
-    return Log(LogFile(data_dir / LOG_FOLDER / LOG_NAME), run_id, now_ns, level)
+    return Log(LogFile(data_dir / LOG_FOLDER / LOG_NAME, keep), run_id, now_ns, level)
 
 
 def event_of(kind: type) -> str:
-    """A message type's name as an event: PositionChanged is position_changed."""
-    return WORD_START.sub("_", kind.__name__).lower()
+    """A message type as an event: PositionChanged is position_changed."""
+    return event_named(kind.__name__)
+
+
+def event_named(kind: str) -> str:
+    """The same by the type's name."""
+    return WORD_START.sub("_", kind).lower()
 
 
 def plan_of(event: str, level: str, plain: bool = False) -> Plan:
     """How an event of this name and level is written."""
     tail = f'Z","level":"{level}","event":{msgspec.json.encode(event).decode()}'
-    return Plan(tail, plain, level, level in URGENT)
+    return Plan(tail.encode(), plain, level, level in URGENT)
 
 
 def renamed(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields under names that the envelope does not use."""
-    return {f"{name}_" if name in ENVELOPE else name: value for name, value in fields.items()}
+    """Fields under names that the envelope and the checksum do not use."""
+    return {f"{name}_" if name in RESERVED else name: value for name, value in fields.items()}

@@ -219,12 +219,10 @@ def remote_venue(profile: Profile, options: RunOptions, settings: Settings, open
     """An engine's venue whose market another process makes (`obid serve`); orders never leave the machine."""
     from venues.aleatoric.remote import Remote, RemoteMarket
 
-    if settings.aleatoric_key is None:
-        raise ConfigError("aleatoric_key", "--feed needs one: obid keys create --scope stream, then OBID_ALEATORIC_KEY")
     known, instruments = load_universe(profile.universe), universe(profile)
     remote = Remote(
         url=options.feed,
-        key=settings.aleatoric_key.get_secret_value(),
+        key=feed_key(settings),
         seed=options.seed,
         presets={symbol: f"{profile.universe}:{symbol}" for symbol in instruments},
         models={symbol: model_of(known[symbol]) for symbol in instruments},
@@ -232,6 +230,13 @@ def remote_venue(profile: Profile, options: RunOptions, settings: Settings, open
     )
     engine = matching_engine(profile, instruments, opening)
     return ShadowVenue(RemoteMarket(remote, clock), engine, latency_of(profile, options.seed), clock)
+
+
+def feed_key(settings: Settings) -> str:
+    """The key for another process's market. Raises ConfigError where there is none."""
+    if settings.aleatoric_key is None:
+        raise ConfigError("aleatoric_key", "--feed needs one: obid keys create --scope stream, then OBID_ALEATORIC_KEY")
+    return settings.aleatoric_key.get_secret_value()
 
 
 def latency_of(profile: Profile, seed: int) -> LatencyModel:

@@ -1,25 +1,42 @@
 """Operate: what the verbs of the control socket do. Questions are answered from the picture, orders become commands."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from msgspec import Struct
 
-from actors.messages import Command, Order
+from actors.feed import Stream
+from actors.messages import Command, Order, Tune
+from config.explain import nearest
+from config.tuning import TUNABLES
 from daemon import verbs
 from daemon.board import Board
 from daemon.control_socket import ControlSocket, Verb
 from daemon.errors import BadInput, Failed
-from daemon.explain import explain
+from daemon.explain import ID_CHARS_MIN, explain
 from daemon.logs import Log
 from daemon.options import Mode, RunOptions
 from daemon.picture import Picture
-from daemon.snapshot import Explanation, Outcome, orders_of, positions_of, status_of
+from daemon.snapshot import (
+    Explanation,
+    Names,
+    Outcome,
+    Reloaded,
+    WhyAnswer,
+    orders_of,
+    positions_of,
+    status_of,
+)
+from daemon.tuner import Tuner
+from daemon.why import why
 from risk.order import OrderState
 from supervisor.program import Program
 from supervisor.supervisor import House
+
+ID_BEGINS = "0x"
+"""How ids of orders and intents begin, and no symbol does."""
 
 DRILL_MODES = (Mode.SYNTHETIC, Mode.REPLAY)
 """Where an actor may be crashed on purpose."""
@@ -32,7 +49,7 @@ class Drill(Exception):
 class WaitingDoor:
     """A door nobody comes through: virtual time has no operator."""
 
-    async def serve(self, command: Callable[[Command], Awaitable[None]], ready: Callable[[], None]) -> None:
+    async def serve(self, command: Callable[[Command | Tune], Awaitable[None]], ready: Callable[[], None]) -> None:
         """Wait for ever."""
         ready()
         await asyncio.get_running_loop().create_future()
@@ -45,7 +62,7 @@ class SocketDoor:
         self.socket = socket
         self.operator = operator
 
-    async def serve(self, command: Callable[[Command], Awaitable[None]], ready: Callable[[], None]) -> None:
+    async def serve(self, command: Callable[[Command | Tune], Awaitable[None]], ready: Callable[[], None]) -> None:
         """Serve; what operators order goes into the graph."""
         self.operator.command = command
         await self.socket.serve(ready)
@@ -54,11 +71,12 @@ class SocketDoor:
 class Operator:
     """The handler behind the socket."""
 
-    def __init__(self, options: RunOptions, board: Board, log: Log):
+    def __init__(self, options: RunOptions, board: Board, log: Log, tuner: Tuner):
         self.options = options
         self.board = board
         self.log = log
-        self.command: Callable[[Command], Awaitable[None]] | None = None
+        self.tuner = tuner
+        self.command: Callable[[Command | Tune], Awaitable[None]] | None = None
         self.house: House | None = None
         self.program: Program | None = None
         self.picture: Picture | None = None
@@ -76,6 +94,10 @@ class Operator:
             "crash": self._crash,
             "stop": self._stop,
             "cancel": self._cancel,
+            "names": self._names,
+            "get": self._get,
+            "set": self._set,
+            "reload": self._reload,
             **orders,
         }
         self.verbs: Mapping[str, Verb] = {name: Verb(verbs.ARGS[name], answer) for name, answer in answers.items()}
@@ -103,15 +125,43 @@ class Operator:
         return orders_of(self._now(), args.engine, args.symbol)
 
     async def _snapshot(self, _: Struct) -> object:
-        return self._now()
+        return self._now(whole=True)
 
-    async def _explain(self, args: verbs.Explain) -> Explanation:
-        """The log may be long: it is read beside the loop."""
+    async def _names(self, _: Struct) -> Names:
+        """What can be named, for tab completion."""
+        symbols = {engine: profile.symbols for engine, profile in self.tuner.tunings.base.items()}
+        actors = tuple(self.house.runners) if self.house else ()
+        return Names(symbols, actors, tuple(self.board.orders), tuple(TUNABLES))
+
+    async def _explain(self, args: verbs.Explain) -> Explanation | WhyAnswer:
+        """An order out of the log, which may be long and is read beside the loop; or a symbol, as it is now."""
+        if engines := [engine for engine, known in self.board.instruments.items() if args.id in known]:
+            return self._why(args.id, engines)
+        if len(args.id) < ID_CHARS_MIN or not args.id.startswith(ID_BEGINS):
+            known = [symbol for of_engine in self.board.instruments.values() for symbol in of_engine]
+            right = f"a symbol that is traded here ({nearest(args.id, known)}), or at least {ID_CHARS_MIN} characters"
+            raise BadInput("ORDER|SYMBOL", args.id, f"{right} of the id of an order or intent")
         self.log.flush()
         told = partial(explain, self.options.data_dir, args.id, self.board.instruments)
         return await asyncio.get_running_loop().run_in_executor(None, told)
 
+    def _why(self, symbol: str, engines: Sequence[str]) -> WhyAnswer:
+        if self.house is None or self.picture is None:
+            raise Failed("the daemon is not up yet")
+        streams: Mapping[str, Mapping[str, Stream]] = self.picture.streams  # type: ignore[assignment]  # names are text
+        profiles = [self.tuner.tunings.profile(engine) for engine in engines]
+        return WhyAnswer(symbol, tuple(why(self.house, streams[p.engine][symbol], p, symbol) for p in profiles))
+
+    async def _get(self, args: verbs.Get) -> object:
+        return self.tuner.get(args)
+
     # --- orders
+
+    async def _set(self, args: verbs.Set) -> Outcome:
+        return await self.tuner.set(args, self._speak, self._now_ns)
+
+    async def _reload(self, _: Struct) -> Reloaded:
+        return await self.tuner.reload(self._speak, self._now_ns)
 
     async def _order(self, order: Order, args: verbs.Ordered) -> Outcome:
         self._check(args.engine, args.symbol)
@@ -159,16 +209,18 @@ class Operator:
 
     # --- helpers
 
-    def _now(self) -> Any:
+    def _now(self, *, whole: bool = False) -> Any:
         if self.picture is None:
             raise Failed("the daemon is not up yet")
-        return self.picture.snapshot()
+        return self.picture.snapshot(whole=whole)
 
     def _house(self, actor: str) -> House:
         if self.house is None:
             raise Failed("the daemon is not up yet")
+        if actor not in self.house.mailboxes:
+            raise BadInput("actor", actor, f"one of {', '.join(self.house.mailboxes)}")
         if actor not in self.house.runners:
-            raise BadInput("actor", actor, f"one of {', '.join(self.house.runners)}")
+            raise Failed(f"{actor} is not up yet")
         return self.house
 
     def _check(self, engine: str, symbol: str) -> None:
@@ -177,9 +229,18 @@ class Operator:
             raise BadInput("engine", engine, f"one of {', '.join(known)}")
         places = [known[engine]] if engine else list(known.values())
         if symbol and not any(symbol in place for place in places):
-            raise BadInput("symbol", symbol, "a symbol that is traded here, in the venue's own case")
+            near = nearest(symbol, [known for place in places for known in place])
+            raise BadInput("symbol", symbol, f"a symbol that is traded here, in the venue's own case; {near}")
 
     async def _say(self, order: Order, engine: str, symbol: str, reason: str, order_id: str = "") -> None:
-        if self.command is None or self.house is None:
+        await self._speak(Command(order, engine, symbol, reason, self._now_ns(), order_id))
+
+    async def _speak(self, message: Command | Tune) -> None:
+        if self.command is None:
             raise Failed("the daemon is not up yet")
-        await self.command(Command(order, engine, symbol, reason, self.house.clock.now_ns(), order_id))
+        await self.command(message)
+
+    def _now_ns(self) -> int:
+        if self.house is None:
+            raise Failed("the daemon is not up yet")
+        return self.house.clock.now_ns()

@@ -6,6 +6,8 @@ import sys
 from io import UnsupportedOperation
 from typing import TextIO
 
+from supervisor.secrets import hidden
+
 CHUNK_BYTES = 4096
 """What a pipe that is writable takes without blocking (POSIX's PIPE_BUF on Linux); terminals take it too."""
 WAITING_BYTES_MAX = 1024 * 1024
@@ -53,7 +55,7 @@ class Out:
 
     def write(self, text: str) -> None:
         """Write text as it is."""
-        self._waiting += text.encode(self.stream.encoding or "utf-8", errors="replace")
+        self._waiting += hidden(text).encode(self.stream.encoding or "utf-8", errors="replace")
         if self.patient or len(self._waiting) >= CHUNK_BYTES:
             self.pump()
 

@@ -1,17 +1,21 @@
 """Picture: the whole run at one moment, from the board, the house and the digest."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from actors.feed import Stream
 from actors.messages import RunStarted
 from config.profile import EngineName
-from daemon.board import Board
+from daemon.board import ADOPTED_FILLS, BOOKED_FILLS, Board
 from daemon.digest import Digest
+from daemon.looks import look_of
 from daemon.options import RunOptions
 from daemon.snapshot import ActorRow, Snapshot, Status
 from daemon.summary import Summary
+from daemon.troubles import troubles
+from risk.invariants import Checks
 from supervisor.clock import NS_PER_MS
+from supervisor.pulse import Pulse
 from supervisor.supervisor import ChildHealth, House
 
 
@@ -26,6 +30,8 @@ class Picture:
         house: House,
         digest: Digest,
         streams: Mapping[EngineName, Mapping[str, Stream]],
+        checks: Checks,
+        pulse: Pulse | None = None,
     ):
         self.started = started
         self.options = options
@@ -33,9 +39,12 @@ class Picture:
         self.house = house
         self.digest = digest
         self.streams = streams  # by engine and symbol
+        self.checks = checks
+        self.pulse = pulse  # none: nothing beats in virtual time
+        self.shown: Callable[[], str] = lambda: ""  # what the heart says of its dead man
 
-    def snapshot(self) -> Snapshot:
-        """Now."""
+    def snapshot(self, *, whole: bool = False) -> Snapshot:
+        """Now; the whole of it looks into actors as well, which is for who asks once a second, not for each frame."""
         health = self.house.health()
         ill = [one.name for one in health if not one.healthy]
         clock = self.house.clock
@@ -54,14 +63,23 @@ class Picture:
             books=self._books(),
             decisions=self.digest.messages,
             digest=self.digest.hexdigest(),
+            lag_ms=round(self.pulse.lag_ms, 1) if self.pulse else 0.0,
+            lag_max_ms=round(self.pulse.lag_max_ms, 1) if self.pulse else 0.0,
+            deadman=self.shown(),
         )
+        engines = self.board.engine_rows()
+        look = look_of(self.house, self.streams, status.at_ns) if whole else None
         return Snapshot(
             status=status,
-            engines=self.board.engine_rows(),
+            engines=engines,
             actors=tuple(self._actor(one) for one in health),
             positions=self.board.position_rows(),
             orders=self.board.order_rows(),
             decisions=tuple(self.board.decisions),
+            checked=dict(sorted(self.checks.checked.items())),
+            broken=dict(sorted(self.checks.first.items())),
+            look=look,
+            troubles=tuple(troubles(status, engines, health, self.board, look)) if look else None,
         )
 
     def _books(self) -> int:
@@ -101,10 +119,14 @@ class Picture:
             approved=counts["Approved"],
             refused=dict(self.board.refusals),
             orders=counts["OrderPlanned"],
-            fills=counts["Fill"],
+            fills=counts[BOOKED_FILLS],
+            fills_told=counts["Fill"],
+            adopted=counts[ADOPTED_FILLS],
             positions=len(self.board.positions),
             restarts={one.name: one.restarts for one in health if one.restarts},
             conflated={one.name: one.mailbox.conflated for one in health if one.mailbox.conflated},
             dropped={},
+            checked=dict(sorted(self.checks.checked.items())),
+            broken=dict(sorted(self.checks.first.items())),
             digest=self.digest.hexdigest(),
         )

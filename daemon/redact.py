@@ -1,44 +1,21 @@
-"""Keeps secrets out of whatever is written: by the name of the field, and by the value itself."""
+"""Keeps secrets out of the log by the name of the field; by the value itself: supervisor/secrets.py."""
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any, get_args, get_type_hints
-from urllib.parse import quote
 
 from msgspec import Struct
 
-MASK, TOO_DEEP = "***", "..."
+from supervisor.secrets import MASK
+
+TOO_DEEP = "..."
 DEPTH_MAX = 20
 """Levels of nesting that are looked through; nothing obid says has more than five."""
-SECRET_LENGTH_MIN = 8
-"""A shorter secret is a guessable one, and masking it would tear ordinary words apart."""
 SECRET_NAME = re.compile(
     r"secret|passw|passphrase|api_?key|private_?key|mnemonic|credential|authorization|(^|_)(token|auth|pwd|signature)(_|$)",
     re.IGNORECASE,
 )
 """Names of fields that hold secrets, whatever is in them. `seed` and `key` are none: a seed is published on purpose."""
-
-
-class Secrets:
-    """The values that must never be written, in every form a line can hold them."""
-
-    def __init__(self) -> None:
-        self.forms: tuple[bytes, ...] = ()
-
-    def add(self, value: str) -> None:
-        """Never write this value. Raises ValueError, without it, for one too short to be told from ordinary text."""
-        if len(value) < SECRET_LENGTH_MIN:
-            raise ValueError(f"a secret of {len(value)} characters cannot be kept out of the log")
-        escaped = (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], quote(value, safe=""))
-        forms = {value.encode(), *(form.encode() for form in escaped), *self.forms}
-        self.forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))  # the longest first: forms nest
-
-    def mask(self, text: bytes) -> bytes:
-        """The text without any secret."""
-        for form in self.forms:
-            text = text.replace(form, MASK.encode())
-        return text
 
 
 def is_secret_name(name: str) -> bool:

@@ -1,7 +1,7 @@
 """A run: configuration first, then the lock, then the journal; only then does anything live."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,12 +14,15 @@ from daemon.books import recover_from
 from daemon.configured import Configured, configure
 from daemon.errors import BadInput, Failed
 from daemon.lock import DataDirLock
+from daemon.lost_end import go_on_halted, lost_end
 from daemon.options import JOURNAL_NAME, Mode, RunOptions
 from daemon.scenarios import refuse_unknown
-from daemon.session import Market, Session
+from daemon.session import AGAIN, Market, Session
 from risk.ledger.postings import LedgerUnbalanced
 from supervisor.clock import NS_PER_S, Clock
-from supervisor.journal import Journal, JournalDamaged, JournalUnwritable
+from supervisor.journal import Journal, JournalDamaged, JournalTooNew, JournalUnwritable
+from supervisor.journal_mark import mark_path
+from supervisor.journal_snapshot import snapshot_path
 from supervisor.virtual import run_virtual
 from supervisor.wall import now_ns, run_wall
 from venues.damage import BadRecording, Damage
@@ -28,40 +31,56 @@ from venues.replay import names_in, open_replay
 from venues.venue import Venue
 
 MINUTE_NS = 60 * NS_PER_S
+UNTOUCHED = (
+    "Nothing was started and the journal is as it was. What to do stands in docs/operating.md under A damaged journal"
+)
 
 
 def run(options: RunOptions) -> int:
-    """`obid run`: trade until stopped; returns the exit code."""
+    """`obid run`: trade until stopped; returns the exit code. After a run whose clock was far ahead comes another."""
+    while (code := run_once(options)) == AGAIN:
+        pass
+    return code
+
+
+def run_once(options: RunOptions) -> int:
+    """One run, from its configuration to its end; gives the exit code, or AGAIN."""
     configured = configure(options)
     refuse_unknown(options.scenarios, configured.profiles)
     modes.refuse_missing(options, configured.profiles, configured.settings)
-    instruments = {engine: modes.universe(profile) for engine, profile in configured.profiles.items()}
     with ExitStack() as held:
         lock = held.enter_context(DataDirLock(options.data_dir))
         held.enter_context(modes.signer_lock(options.mode, configured.profiles, configured.settings, options.data_dir))
-        opening = opening_of(options)
-        refuse_unlisted(opening, instruments)
-        if options.mode in modes.REAL:
-            modes.prepare(configured.profiles)  # takes up to a second, by which a clock read before would be behind
-        epoch_ns = now_ns()
-        if options.mode is Mode.SYNTHETIC:
-            epoch_ns = max(modes.SYNTHETIC_START_NS if options.virtual else epoch_ns, next_minute(opening.last_ns))
-        source = modes.synthetic_source(options.seed, modes.session_calendar(), options.scenarios)
-        real = None
-        if options.mode in modes.REAL:
-            real = modes.Real(configured.settings, opening, options.data_dir, trades=True, seed=options.seed)
+        return live(*session_of(options, configured, lock, now_ns))
 
-        def venue(profile: Profile, clock: Clock) -> Venue:
-            if real is not None:
-                return modes.real_venue(options.mode, profile, clock, real)
-            if options.feed:
-                return modes.remote_venue(profile, options, configured.settings, opening, clock)
-            known = instruments[profile.engine]
-            return modes.simulated_venue(profile, known, source(profile, epoch_ns), opening, clock, options.seed)
 
-        return live(
-            Session(options, configured, lock, opening, Market(instruments, venue, opens=real is not None)), epoch_ns
-        )
+def session_of(
+    options: RunOptions, configured: Configured, lock: DataDirLock, now_ns: Callable[[], int]
+) -> tuple[Session, int]:
+    """A session of what the data directory holds, and the time it begins at. Raises ConfigError, Failed."""
+    instruments = {engine: modes.universe(profile) for engine, profile in configured.profiles.items()}
+    opening = opening_of(options)
+    refuse_unlisted(opening, instruments)
+    if options.mode in modes.REAL:
+        modes.prepare(configured.profiles)  # takes up to a second, by which a clock read before would be behind
+    epoch_ns = now_ns()
+    if options.mode is Mode.SYNTHETIC:
+        epoch_ns = max(modes.SYNTHETIC_START_NS if options.virtual else epoch_ns, next_minute(opening.last_ns))
+    source = modes.synthetic_source(options.seed, modes.session_calendar(), options.scenarios)
+    real = None
+    if options.mode in modes.REAL:
+        real = modes.Real(configured.settings, opening, options.data_dir, trades=True, seed=options.seed)
+
+    def venue(profile: Profile, clock: Clock) -> Venue:
+        if real is not None:
+            return modes.real_venue(options.mode, profile, clock, real)
+        if options.feed:
+            return modes.remote_venue(profile, options, configured.settings, opening, clock)
+        known = instruments[profile.engine]
+        return modes.simulated_venue(profile, known, source(profile, epoch_ns), opening, clock, options.seed)
+
+    market = Market(instruments, venue, opens=real is not None)
+    return Session(options, configured, lock, opening, market), epoch_ns
 
 
 def replay(options: RunOptions) -> int:
@@ -101,7 +120,7 @@ def live(session: Session, epoch_ns: int) -> int:
         if speed is None:
             return run_virtual(session.live, epoch_ns)
         return run_wall(session.live, epoch_ns, speed)
-    except JournalUnwritable as error:  # at the very first record; later it ends the run from within
+    except (JournalUnwritable, JournalDamaged) as error:  # at the first record; later they end the run from within
         raise Failed(f"{error}. Nothing was started") from error
 
 
@@ -109,9 +128,16 @@ def opening_of(options: RunOptions) -> LedgerMind:
     """What the journal of the data directory holds. Refuses one of another mode, and one that cannot be trusted."""
     path = options.data_dir / JOURNAL_NAME
     try:
+        lost = lost_end(path)
         opening = recover_from(path)
+    except JournalTooNew as error:
+        raise Failed(
+            f"{error}. Nothing was started. How to go back stands in docs/operating.md under Upgrade"
+        ) from error
     except (JournalDamaged, LedgerUnbalanced) as error:
-        raise Failed(f"{error}. Nothing was started; the journal is as it was") from error
+        raise Failed(f"{error}. {UNTOUCHED}") from error
+    if lost and options.mode is not Mode.REPLAY:
+        go_on_halted(path, lost, opening)
     if opening.runs and opening.runs[-1].mode != options.mode:
         other = opening.runs[-1].mode
         right = f"holds the books of {other} mode, and {options.mode} mode needs its own: name another directory"
@@ -139,6 +165,9 @@ def set_aside(journal: Path) -> None:
         number += 1
     Journal.open(journal).close()  # takes what a crash left in the write-ahead log into the file
     journal.rename(aside)
+    for beside in (mark_path, snapshot_path):
+        if beside(journal).exists():
+            beside(journal).rename(beside(aside))
     for suffix in ("-wal", "-shm"):
         journal.with_name(journal.name + suffix).unlink(missing_ok=True)
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from config.load import daemon_tables
 from config.settings import load_settings
-from daemon.alpaca import data_login_of, data_urls, login_of, trading_url
+from daemon.alpaca import data_login_of, data_urls, login_of
+from daemon.guarded import guard, secrets_of
 from daemon.stocks import DAYS, Stock
+from daemon.venue_places import alpaca_url
 from supervisor.clock import Clock
 from venues.alpaca.bars import DAY_NS, STOCKS, BarsRest, Wanted
 from venues.alpaca.plan import PLANS
@@ -29,8 +31,9 @@ class AlpacaStocks:
     def __init__(self, clock: Clock, files: Sequence[Path] = ()):
         tables = daemon_tables(files)
         settings = load_settings({"mode": "paper"}, tables=tables, engines=("equities",))
+        guard(secrets_of(settings))
         login = login_of(settings, live=False)
-        url = trading_url(settings, live=False)
+        url = alpaca_url(settings, live=False)
         history_url = data_urls(settings)[1]
         self.name = url
         self._assets = TradingRest(url, login, clock)

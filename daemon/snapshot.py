@@ -29,6 +29,9 @@ class Status(Struct, frozen=True, kw_only=True):
     books: int = 0
     decisions: int = 0
     digest: str = ""  # of the decisions so far
+    lag_ms: float = 0.0  # of the loop: the worst of the last minute
+    lag_max_ms: float = 0.0  # and since the start
+    deadman: str = ""  # whether one watches, and what the venues' own switches are at; empty: not asked for
 
 
 class EngineRow(Struct, frozen=True, kw_only=True):
@@ -41,12 +44,17 @@ class EngineRow(Struct, frozen=True, kw_only=True):
     reconciled: bool
     symbols: int
     symbols_fresh: int
+    symbols_unlearnt: int = 0  # have fresh data and wait for their history, of which the venue gives so many a minute
     cash_minor: int
     equity_minor: int
     realised_minor: int
     unrealised_minor: int
     fees_minor: int  # paid; negative: the venue paid us
     funding_minor: int  # received
+    since_ns: int = 0  # of the trading state; 0: since the start
+    by: str = ""  # who set it: operator, circuit_breaker, supervisor
+    apart: str = ""  # why venue and ledger do not agree
+    apart_ns: int = 0  # since when they do not; 0: since the start
 
     @property
     def pnl_minor(self) -> int:
@@ -59,7 +67,7 @@ class ActorRow(Struct, frozen=True, kw_only=True):
 
     name: str
     engine: str  # empty: shared by all
-    state: str  # starting, running, backoff, stopped, failed
+    state: str  # running, or stopped: between two lives, or before its first
     healthy: bool
     restarts: int
     waiting: int
@@ -102,6 +110,8 @@ class OrderRow(Struct, frozen=True, kw_only=True):
     time_in_force: str
     reason: str
     at_ns: int  # of its last change
+    placed_ns: int = 0  # when the first order of its chain was planned, or first heard of by this process
+    reprices: int = 0  # how often it was moved since
 
 
 class DecisionRow(Struct, frozen=True, kw_only=True):
@@ -114,6 +124,73 @@ class DecisionRow(Struct, frozen=True, kw_only=True):
     text: str
 
 
+class MarketRow(Struct, frozen=True, kw_only=True):
+    """One symbol as its feed and its signal see it."""
+
+    engine: str
+    symbol: str
+    fresh: bool
+    age_ms: int | None  # since a good book was received; None: there was none yet
+    bid: float | None
+    ask: float | None
+    z: float | None  # of the last closed bar, or of the day so far; None: the window is not full, or flat
+    z_entry: float | None  # |z| from which it is entered
+    z_exit: float | None  # and below which it is left
+    rho: float | None  # order-book imbalance at the strategy's depth
+    rho_age_ms: int | None
+    blackout: str = ""  # why a calendar keeps it shut
+
+
+class HeadroomRow(Struct, frozen=True, kw_only=True):
+    """How much of one bound an engine has used."""
+
+    engine: str
+    rule: str  # daily_loss, drawdown, net_cap, order_rate, sector_cap
+    used: float  # share of the bound; 1: nothing more passes
+    value: str
+    bound: str
+
+
+class EngineLook(Struct, frozen=True, kw_only=True):
+    """What an engine's guards know besides: its day, its session, its dead man."""
+
+    engine: str
+    today_minor: int | None  # equity less what the account day opened with; None: not known yet
+    account: str = ""  # whose day that is; engines that share an account have one
+    session_open: bool = True
+    session_ns: int = 0  # when the session closes, or opens; 0: it never does, or nobody knows
+    unwatched: str = ""  # why no dead man watches, where one must
+
+
+class CalendarRow(Struct, frozen=True, kw_only=True):
+    """Releases: what shuts entries now, and what comes next."""
+
+    shut: bool
+    event: str
+    until_ns: int  # 0: open, or nobody knows
+    degraded: bool
+    next_event: str = ""
+    next_ns: int = 0  # 0: none is known
+
+
+class Look(Struct, frozen=True, kw_only=True):
+    """What single actors know and nobody says: read out of them for who asks for a whole snapshot."""
+
+    markets: tuple[MarketRow, ...] = ()
+    headroom: tuple[HeadroomRow, ...] = ()
+    engines: tuple[EngineLook, ...] = ()
+    calendar: CalendarRow | None = None  # None: its actor is down
+
+
+class TroubleRow(Struct, frozen=True, kw_only=True):
+    """One thing that is wrong, and since when."""
+
+    since_ns: int  # 0: since the start, or nobody knows
+    engine: str  # empty: all
+    what: str  # halted, reducing, late, crashed, stale, unreconciled, unknown, overdue, broken, calendar, lag, deadman
+    text: str
+
+
 class Snapshot(Struct, frozen=True, kw_only=True):
     """Everything at one moment; rows stand in the order of the graph, so that two pictures can be compared."""
 
@@ -123,6 +200,10 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     positions: tuple[PositionRow, ...] = ()
     orders: tuple[OrderRow, ...] = ()
     decisions: tuple[DecisionRow, ...] = ()  # newest last, at most DECISIONS_MAX
+    checked: dict[str, int] = {}  # invariants, and how often each was looked at
+    broken: dict[str, str] = {}  # those that did not hold, and what was wrong first
+    look: Look | None = None  # only where it was asked for
+    troubles: tuple[TroubleRow, ...] | None = None  # worst first; None: not asked for, or the daemon is too old
 
 
 class StatusAnswer(Struct, frozen=True):
@@ -160,6 +241,67 @@ class Explanation(Struct, frozen=True):
 
     id: str
     steps: tuple[Step, ...]
+
+
+class ConditionRow(Struct, frozen=True):
+    """One condition of an entry or an exit, in the order in which the code asks."""
+
+    asked_by: str  # feed, signal, gate: whose condition it is
+    name: str  # by which the code calls it, in refusals and counts
+    holds: bool
+    value: str  # now
+    needed: str
+
+
+class Why(Struct, frozen=True, kw_only=True):
+    """Why a symbol is not traded just now: every condition, and the first that does not hold."""
+
+    engine: str
+    symbol: str
+    at_ns: int
+    held: str  # the position; empty: none
+    verdict: str
+    conditions: tuple[ConditionRow, ...]
+    exits: tuple[ConditionRow, ...]  # of a position: what would make it leave, any one of them
+
+
+class WhyAnswer(Struct, frozen=True):
+    """What `ctl explain SYMBOL` answers, an engine each."""
+
+    symbol: str
+    engines: tuple[Why, ...]
+
+
+class TunedRow(Struct, frozen=True, kw_only=True):
+    """One value that can be changed while it runs."""
+
+    engine: str
+    name: str
+    symbol: str  # empty: for all of the engine's
+    configured: str  # by the files, when it was started
+    now: str
+    by: str  # file, measured at the start, operator, reload
+    since_ns: int  # of the change; 0: it was never changed
+    keep: bool  # the change holds after a restart too
+    reason: str
+    what: str  # what it is, with its unit
+    limit: bool  # can be made stricter only
+
+
+class Reloaded(Struct, frozen=True):
+    """What `ctl reload` found in the configuration file."""
+
+    applied: tuple[str, ...]
+    restart: tuple[str, ...]  # differences that want a restart
+
+
+class Names(Struct, frozen=True):
+    """What can be named on the command line, for tab completion."""
+
+    engines: dict[str, tuple[str, ...]]  # and their symbols
+    actors: tuple[str, ...]
+    orders: tuple[str, ...]
+    tunables: tuple[str, ...]
 
 
 def status_of(snapshot: Snapshot) -> StatusAnswer:

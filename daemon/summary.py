@@ -28,11 +28,15 @@ class Summary(Struct, frozen=True, kw_only=True):
     approved: int
     refused: dict[str, int]  # by rule
     orders: int
-    fills: int
+    fills: int  # of the venue's that were booked
+    fills_told: int  # by the venue, those among them that it told again
+    adopted: int  # differences from the venue that were taken over
     positions: int  # still open
     restarts: dict[str, int]  # by actor, those that had any
     conflated: dict[str, int]  # by mailbox: books replaced by newer ones before they were read
     dropped: dict[str, int]  # by mailbox, and by what else may drop; nothing that decides ever does
+    checked: dict[str, int]  # invariants, and how often each was looked at
+    broken: dict[str, str]  # those that did not hold, and what was wrong first
     digest: str
 
 
@@ -50,11 +54,14 @@ def summary_text(summary: Summary) -> str:
         f"approved     {summary.approved:,}",
         f"refused      {refused:,}{by(summary.refused)}",
         f"orders       {summary.orders:,}",
-        f"fills        {summary.fills:,}",
+        f"fills        {summary.fills:,} booked, {summary.fills_told:,} told",
+        f"adopted      {summary.adopted:,}",
         f"positions    {summary.positions:,} open",
         f"restarts     {sum(summary.restarts.values()):,}{by(summary.restarts)}",
         f"conflated    {sum(summary.conflated.values()):,}{by(summary.conflated)}",
         f"dropped      {sum(summary.dropped.values()):,}{by(summary.dropped)}",
+        f"invariants   {len(summary.checked)} checked {sum(summary.checked.values()):,} times",
+        *(f"  BROKEN     {name}: {what}" for name, what in summary.broken.items()),
         "",
         pnl_text(summary.engines),
         "",

@@ -3,11 +3,25 @@
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from daemon.snapshot import ActorRow, Explanation, OrderRow, Outcome, PositionRow, StatusAnswer
+from daemon.snapshot import (
+    ActorRow,
+    ConditionRow,
+    Explanation,
+    OrderRow,
+    Outcome,
+    PositionRow,
+    Reloaded,
+    StatusAnswer,
+    TunedRow,
+    WhyAnswer,
+)
 from daemon.times import NS_PER_S, ago, minute_of
 
 MINOR_PER_USD = 1_000_000
 """As venues.market has it; named here so that `obid ctl` need not load the market vocabulary."""
+
+VALUE_CHARS_MAX = 60
+"""Of a condition's value in a table; --json has all of it."""
 
 
 def table(names: str, rows: Iterable[Sequence[object]], empty: str) -> str:
@@ -46,21 +60,29 @@ def status_text(answer: StatusAnswer) -> str:
         f"clock {minute_of(run.at_ns)} UTC ({'virtual' if run.virtual else 'wall'}, speed {run.speed}), "
         f"running {ago(run.at_ns - run.started_ns)}",
         f"seed {run.seed}  books {run.books:,}  decisions {run.decisions:,}",
-        f"health {'ok' if run.healthy else 'NOT OK: ' + (run.reason or 'see ps')}",
+        f"health {'ok' if run.healthy else 'NOT OK: ' + (run.reason or 'see ps')}  "
+        f"loop lag {run.lag_ms:.1f} ms, at most {run.lag_max_ms:.1f}",
     ]
+    if run.deadman:
+        lines.append(f"dead man: {run.deadman}")
     if run.digest:
         lines.append(f"digest so far {run.digest}")
     heads = "engine venue trading reconciled fresh equity pnl fees funding reason"
     rows = (
         (
             *(engine.engine, engine.venue, engine.trading, "yes" if engine.reconciled else "NO"),
-            f"{engine.symbols_fresh}/{engine.symbols}",
+            f"{engine.symbols_fresh}/{engine.symbols}" + learning(engine.symbols_unlearnt),
             *map(dollars, (engine.equity_minor, engine.pnl_minor, engine.fees_minor, engine.funding_minor)),
             engine.reason,
         )
         for engine in answer.engines
     )
     return "\n".join([*lines, "", table(heads, rows, "no engines")])
+
+
+def learning(symbols: int) -> str:
+    """How many symbols wait for their history, if any do."""
+    return f", {symbols} learning" if symbols else ""
 
 
 def actors_text(rows: Sequence[ActorRow]) -> str:
@@ -128,3 +150,59 @@ def explanation_text(answer: Explanation) -> str:
 def outcome_text(answer: Outcome) -> str:
     """The answer to an operator's order."""
     return "\n".join(answer.lines) or "nothing to change"
+
+
+def why_text(answer: WhyAnswer) -> str:
+    """`ctl explain SYMBOL`: every condition in the order it is asked; `no` is what does not hold, `->` the first."""
+    parts = []
+    for one in answer.engines:
+        head = f"{one.symbol} on {one.engine}, {minute_of(one.at_ns)} UTC"
+        lines = [f"{head}: {f'{one.held} held' if one.held else 'flat'}", one.verdict, ""]
+        lines.append(table("- asked_by condition holds now needed", _conditions(one.conditions), "nothing is asked"))
+        if one.exits:
+            rows = _conditions(one.exits, first=False)
+            lines += [
+                "",
+                "it is left when one of these holds",
+                table("- asked_by condition holds now needed", rows, ""),
+            ]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def _conditions(rows: Sequence[ConditionRow], *, first: bool = True) -> Iterable[Sequence[object]]:
+    failing = next((row for row in rows if not row.holds), None) if first else None
+    for row in rows:
+        mark = "->" if row is failing else ""
+        yield mark, row.asked_by, row.name, "yes" if row.holds else "no", _cut(row.value), row.needed
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= VALUE_CHARS_MAX else f"{text[: VALUE_CHARS_MAX - 1]}…"
+
+
+def tunables_text(rows: Sequence[TunedRow]) -> str:
+    """`ctl get`: a row for each value."""
+    heads = "engine name symbol configured now by since_utc survives what"
+    return table(
+        heads,
+        (
+            (
+                *(row.engine, row.name, row.symbol or "-", row.configured or "-", row.now or "-", row.by),
+                *(minute_of(row.since_ns) if row.since_ns else "-", _survives(row)),
+                f"{row.what}{'; only stricter' if row.limit else ''}",
+            )
+            for row in rows
+        ),
+        "nothing can be changed while it runs",
+    )
+
+
+def _survives(row: TunedRow) -> str:
+    return "-" if row.by in ("file", "measured") else "yes" if row.keep or row.by == "reload" else "no"
+
+
+def reloaded_text(answer: Reloaded) -> str:
+    """`ctl reload`: what holds now, and what would after a restart."""
+    lines = [*answer.applied, *(f"wants a restart: {line}" for line in answer.restart)]
+    return "\n".join(lines) or "the file says what holds already"

@@ -20,7 +20,9 @@ def finish(work: Callable[[], int]) -> None:
     try:
         code = work()
     except (ObidError, ConfigError) as error:
-        typer.echo(f"obid: {' '.join(str(error).split())}", err=True)
+        from supervisor.secrets import hidden
+
+        typer.echo(hidden(f"obid: {' '.join(str(error).split())}"), err=True)
         code = getattr(error, "exit_code", BadInput.exit_code)
     except KeyboardInterrupt:
         code = 0  # how one leaves `logs -f` and `ctl subscribe`; a run catches SIGINT itself

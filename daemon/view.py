@@ -15,7 +15,7 @@ from rich.style import Style
 
 from daemon.out import Out
 from daemon.snapshot import ActorRow, DecisionRow, EngineRow, OrderRow, PositionRow, Snapshot
-from daemon.tables import dollars
+from daemon.tables import dollars, learning
 from daemon.times import ago, minute_of
 
 FRAMES_PER_S = 4
@@ -127,12 +127,16 @@ def decision_text(row: DecisionRow) -> str:
     return f"{minute_of(row.at_ns)}  {where:<16} {row.event:<10} {row.text}"
 
 
+def freshness(row: EngineRow) -> str:
+    """How many of an engine's symbols have fresh data."""
+    return f"fresh {row.symbols_fresh}/{row.symbols}{learning(row.symbols_unlearnt)}"
+
+
 def status_line(snapshot: Snapshot) -> str:
     """How it stands, in a line."""
     run = snapshot.status
     engines = "  ".join(
-        f"{row.engine} {row.trading} pnl {signed(row.pnl_minor)} fresh {row.symbols_fresh}/{row.symbols}"
-        for row in snapshot.engines
+        f"{row.engine} {row.trading} pnl {signed(row.pnl_minor)} {freshness(row)}" for row in snapshot.engines
     )
     restarts = sum(row.restarts for row in snapshot.actors)
     parts = (
@@ -249,7 +253,7 @@ def engine_line(row: EngineRow) -> Line:
             (f"{row.trading:<8}", STYLES.get(row.trading, BAD)),
             (row.reason if row.trading != ACTIVE else "", ""),
             ("" if row.reconciled else "not reconciled", "yellow"),
-            (f"fresh {row.symbols_fresh}/{row.symbols}", "yellow" if stale else QUIET),
+            (freshness(row), "yellow" if stale else QUIET),
             (f"equity {dollars(row.equity_minor)}", ""),
             (f"pnl {signed(row.pnl_minor)}", tint(row.pnl_minor)),
             (f"fees {dollars(row.fees_minor)}", QUIET),

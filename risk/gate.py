@@ -2,10 +2,11 @@
 
 The only module that makes an Approved (tests/test_tidy.py sees to it), and the executor hears nothing else. Cancels
 always pass. An exit passes in every state and over every cap, and no rate can starve it; what is checked is that it
-fits the live position. A resting entry is not moved while entries are frozen: then it should be cancelled.
+fits the live position, and that no person keeps that position for himself (`reconcile.by_hand`). A resting entry is not
+moved while entries are frozen: then it should be cancelled.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Flag, auto
 from typing import NamedTuple
 
@@ -37,12 +38,14 @@ class Rule(NamedTuple):
 
 ENTRIES = Kind.ENTRY
 ADDING = Kind.ENTRY | Kind.ENTRY_MOVE
+WISHES = Kind.ENTRY | Kind.EXIT | Kind.ENTRY_MOVE
 EVERY = Kind.ENTRY | Kind.EXIT | Kind.ENTRY_MOVE | Kind.EXIT_MOVE
 
 RULES: tuple[Rule, ...] = (
     Rule("finite", EVERY, rules.finite),
     Rule("state", ADDING, rules.trading_state),
     Rule("reconciled", ENTRIES, rules.reconciled),
+    Rule("by_hand", WISHES, rules.by_hand),
     Rule("fresh", ENTRIES, rules.fresh),
     Rule("macro_window", ADDING, rules.macro_window),
     Rule("blackout", ADDING, rules.blackout),
@@ -62,24 +65,35 @@ RULES: tuple[Rule, ...] = (
 )
 """In the order they are asked; the numbers first, because no rule means anything without them."""
 
+WATCHED_RULES = (*RULES[:2], Rule("deadman", ADDING, rules.watched), *RULES[2:])
+"""The same where a dead man is asked for."""
+
 
 def judge(wish: W, state: GateState, at_ns: int) -> tuple[Approved[W] | Refused[W], GateState]:
     """Ask every rule that concerns a wish. Gives the verdict and the state after it, which counts what was approved."""
     if isinstance(wish, Cancel):
         return Approved(wish.engine, wish, (), at_ns), state
-    kind = kind_of(wish)
-    state = without_lost(state, at_ns)
-    if kind in ADDING:
-        state = _latched(state)
-    case = Case(wish, state, at_ns)
+    case = case_of(wish, state, at_ns)
     checks = []
-    for rule in RULES:
-        if kind in rule.asked_of:
-            passes, value, bound = rule.ask(case)
-            if not passes:
-                return Refused(wish.engine, wish, rule.name, value, bound, at_ns), state
-            checks.append(Check(rule.name, value, bound))
+    for name, (passes, value, bound) in findings(case):
+        if not passes:
+            return Refused(wish.engine, wish, name, value, bound, at_ns), case.state
+        checks.append(Check(name, value, bound))
     return Approved(wish.engine, wish, tuple(checks), at_ns), _counted(case)
+
+
+def case_of(wish: Intent | Reprice, state: GateState, at_ns: int) -> Case:
+    """A wish before the rules: the state without what was lost, and reducing where the net is too large."""
+    state = without_lost(state, at_ns)
+    return Case(wish, _latched(state) if kind_of(wish) in ADDING else state, at_ns)
+
+
+def findings(case: Case) -> Iterator[tuple[str, Finding]]:
+    """What every rule that concerns a wish finds, one after the other; the first that does not pass decides."""
+    kind = kind_of(case.wish)
+    for rule in RULES if case.state.watched_until_ns is None else WATCHED_RULES:
+        if kind in rule.asked_of:
+            yield rule.name, rule.ask(case)
 
 
 def kind_of(wish: Intent | Reprice) -> Kind:

@@ -92,11 +92,16 @@ class GateState(Struct, frozen=True, kw_only=True):
     reconciled: bool = False
     reconciled_reason: str = "not reconciled yet"
     compared: bool = False  # venue and ledger agreed once since the start: what is held here is held there
+    watched_until_ns: int | None = None  # a dead man watches till then; None: none is asked for
+    unwatched: str = "no dead man was heard of yet"  # why none does
+    awoke: bool = False  # was away, and venue and ledger were not compared since
     fresh: frozenset[str] = frozenset()  # symbols whose stream is fresh
     macro_shut: bool = True
     macro_event: str = "no calendar heard yet"
     blackouts: dict[str, str] = field(default_factory=dict)  # symbol -> why; heard before the window first opens
     positions: dict[str, int] = field(default_factory=dict)  # signed lots, from fills alone
+    quarantine: bool = False  # what was traded by hand is left to a person
+    by_hand: dict[str, int] = field(default_factory=dict)  # signed lots of positions that no order of ours made
     marks: dict[str, float] = field(default_factory=dict)  # mid price in ticks
     under_way: dict[str, UnderWay] = field(default_factory=dict)  # by intent id
     entries: dict[str, int] = field(default_factory=dict)  # intent id -> when a venue took it in; of today, or older
@@ -130,7 +135,18 @@ def new_state(
         symbols=frozenset(profile.symbols) & known.keys(),
         calendar=calendar,
         breaker_limits=breaker_limits(risk, day_roll_hour_utc),
+        quarantine=profile.reconcile.by_hand == "quarantine",
         rate=RateBucket(per_minute=risk.orders_per_minute, burst=risk.orders_burst),
+    )
+
+
+def with_limits(state: GateState, limits: RiskLimits) -> GateState:
+    """The state under other bounds; what was granted of the order rate stays granted."""
+    return replace(
+        state,
+        limits=limits,
+        breaker_limits=breaker_limits(limits, state.breaker_limits.day_roll_hour_utc),
+        rate=replace(state.rate, per_minute=limits.orders_per_minute, burst=limits.orders_burst),
     )
 
 

@@ -23,6 +23,9 @@ LEFTOVER_ROOM = 2.0
 """Who wishes for an entry has held what is left against the price of the last bar, with less room (risk.position): the
 gate leaves room for what the price did since, and does not refuse for minutes what was right when it was wished for."""
 
+FLATTEN = "flatten"
+"""The reason of an exit that the operator asked for."""
+
 FLIPS = frozenset({"equity"})
 """Asset classes whose venue fills an exit beyond the position: there, exits under way count against it. Perpetuals
 carry reduce-only and spot coins cannot be sold short: a second exit is harmless there, and a stop never waits. For the
@@ -88,6 +91,26 @@ def reconciled(case: Case) -> Finding:
     """Venue and ledger were compared and agree."""
     state = case.state
     return Finding(state.reconciled, "reconciled" if state.reconciled else state.reconciled_reason, "reconciled")
+
+
+def by_hand(case: Case) -> Finding:
+    """Under quarantine, a symbol in which somebody trades by hand is left to him until it is flat; `flatten` passes."""
+    state, wish = case.state, case.wish
+    lots = state.by_hand.get(wish.symbol, 0)
+    asked = wish.reason == FLATTEN and wish.purpose == "exit"
+    value = f"{lots} lots by hand" + (", flatten" if lots and asked else "")
+    bound = "nothing by hand, or flatten" if state.quarantine else "not in quarantine"
+    return Finding(not (state.quarantine and lots) or asked, value, bound)
+
+
+def watched(case: Case) -> Finding:
+    """Somebody else cancels what rests when this process is gone."""
+    state = case.state
+    if state.awoke:  # whatever time its wish bears
+        return Finding(False, "away, and not reconciled since", "watched")
+    if case.at_ns <= (state.watched_until_ns or 0):
+        return Finding(True, "watched", "watched")
+    return Finding(False, state.unwatched or "what was said of it is too old", "watched")
 
 
 def fresh(case: Case) -> Finding:
@@ -164,6 +187,8 @@ def symbol(case: Case) -> Finding:
         return Finding(False, f"engine {wish.engine}", f"engine {state.engine}")
     if wish.symbol not in state.symbols or instrument is None:
         return Finding(False, wish.symbol, f"one of {len(state.symbols)} symbols of {state.engine}")
+    if wish.symbol in state.limits.entries_off:
+        return Finding(False, f"{wish.symbol}, whose entries are off", "entries on")
     if case.lots < 0 and not instrument.shortable:
         return Finding(False, f"{wish.symbol} sold short", "a name that can be sold short")
     return Finding(True, wish.symbol, f"symbol of {state.engine}")

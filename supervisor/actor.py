@@ -72,6 +72,7 @@ class Post:
         self.turns = turns
         self.in_hand: Any = None  # what is being handled now; goes to the dead letters if that crashes
         self.in_hand_ns = 0
+        self.progress_ns = 0  # when a body that works by its own beat said last that it does; 0: it never did
         self.group: asyncio.TaskGroup | None = None
         self.started: asyncio.Future[None] = clock.loop.create_future()
 
@@ -79,6 +80,13 @@ class Post:
         """Say that the start is over, so that the next child may start."""
         if not self.started.done():
             self.started.set_result(None)
+
+    def progress(self) -> None:
+        """Say that the work goes on: for bodies that nobody writes to, whose mailbox shows nothing of a hang.
+
+        Once said it must be said again within the actor's deadline.
+        """
+        self.progress_ns = self.clock.now_ns()
 
     def say(self, message: Any) -> None:
         """Send a message to everyone who hears its type. Raises MailboxFull where one of them has no room."""

@@ -32,6 +32,11 @@ class Program:
         if not self._asked.done():
             self._asked.set_result(reason)
 
+    @property
+    def stopping(self) -> bool:
+        """Whether somebody has asked it to stop: actors that are down mean nothing any more."""
+        return self._asked.done()
+
     def beside(self, work: Callable[[Clock], Awaitable[None]]) -> None:
         """Run something that only watches (a live view) beside the tree; it ends with the program."""
 

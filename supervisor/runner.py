@@ -3,9 +3,10 @@
 import asyncio
 import traceback
 
-from supervisor.actor import Post
+from supervisor.actor import Body, Post
 from supervisor.child import ChildSpec
 from supervisor.messages import DeadLetter
+from supervisor.secrets import hidden
 
 DEAD_LETTER_CHARS_MAX = 4000
 """A dead letter holds at most this much of a message and of a traceback: a log line, not a core dump."""
@@ -25,6 +26,7 @@ class Runner:
     def __init__(self, spec: ChildSpec, post: Post):
         self.spec = spec
         self.post = post
+        self.body: Body | None = None  # none before its task has begun
         self.task = asyncio.create_task(self._live(), name=spec.key)
         self.failure: StartTimeout | None = None
         self.left_behind = False
@@ -33,7 +35,8 @@ class Runner:
         try:
             async with asyncio.TaskGroup() as group:
                 self.post.group = group
-                await self.spec.start().run(self.post)
+                self.body = self.spec.start()
+                await self.body.run(self.post)
                 for helper in group._tasks:
                     helper.cancel()
         except* Exception as errors:
@@ -88,7 +91,7 @@ class Runner:
 
 def named(error: BaseException) -> str:
     """An error in one line."""
-    return f"{type(error).__name__}: {error}"
+    return hidden(f"{type(error).__name__}: {error}")
 
 
 def innermost(error: BaseException) -> BaseException:

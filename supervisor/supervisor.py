@@ -15,12 +15,13 @@ from typing import Any
 
 from supervisor.actor import Post, Put
 from supervisor.child import ChildSpec, Restart, Strategy, SupervisorSpec
-from supervisor.clock import NS_PER_S, Clock, finish
+from supervisor.clock import NS_PER_S, Clock, Timer, finish
 from supervisor.draws import uniform
 from supervisor.mailbox import Mailbox, MailboxStatistics
 from supervisor.messages import ChildCrashed, ChildStarted, DeadLetter, GaveUp, Tick
 from supervisor.routing import check_routes, routes_of
 from supervisor.runner import Runner, named
+from supervisor.secrets import hidden
 from supervisor.turns import Turns
 
 SAYS = (ChildStarted, ChildCrashed, DeadLetter, GaveUp)
@@ -33,7 +34,7 @@ class SupervisorGaveUp(Exception):
 
     def __init__(self, told: GaveUp, cause: BaseException | None, *, fatal: bool = False):
         times = f"{told.restarts} times in {told.within_s:g} s"
-        super().__init__(f"{told.supervisor} gave up: {told.child} crashed {times}: {cause}")
+        super().__init__(hidden(f"{told.supervisor} gave up: {told.child} crashed {times}: {cause}"))
         self.told = told
         self.fatal = fatal  # of a kind that no restart can help, so the supervisors above give up as well
 
@@ -89,18 +90,34 @@ class House:
         self.jitter_draws += 1
         return 0.5 + uniform(self.seed, "backoff", self.jitter_draws)
 
+    def mind(self, name: str) -> object | None:
+        """An actor's mind to look at, as Erlang's `sys:get_state`; None where there is none, or it is down.
+
+        Only to look at, and only now: it changes with the actor's next turn, and a crash replaces it.
+        """
+        runner = self.runners.get(name)
+        return getattr(runner.body, "mind", None) if runner is not None and not runner.task.done() else None
+
     def health(self) -> list["ChildHealth"]:
         """Every actor now, in graph order."""
         return [self._health(actor) for actor in self.actors]
 
+    def ill(self) -> list[str]:
+        """Actors that are down though they should not be, or late."""
+        return [one.name for one in self.health() if not one.healthy]
+
     def _health(self, actor: ChildSpec) -> "ChildHealth":
         runner = self.runners.get(actor.key)
         box = self.mailboxes[actor.key].statistics()
+        since_jump_ns = self.clock.now_ns() - self.clock.jumped_ns  # nobody was late while the machine slept
         held_ns = 0
         if runner is not None and runner.post.in_hand_ns:
             held_ns = self.clock.now_ns() - runner.post.in_hand_ns
+        if runner is not None and runner.post.progress_ns:
+            held_ns = max(held_ns, self.clock.now_ns() - runner.post.progress_ns)
         alive = runner is not None and not runner.task.done()
-        late = max(held_ns, 0 if actor.paced else box.age_ns) > actor.deadline_s * NS_PER_S
+        late_ns = min(max(held_ns, 0 if actor.paced else box.age_ns), since_jump_ns)
+        late = late_ns > actor.deadline_s * NS_PER_S
         starting = runner is not None and not runner.up  # bounded by start_s
         healthy = actor.key in self.over or (alive and (starting or not late))
         return ChildHealth(actor.key, actor.engine, alive, healthy, self.restarts[actor.key], held_ns, box)
@@ -146,7 +163,7 @@ class Supervisor:
         self.house = house
         self.alive: dict[str, Runner | Supervisor] = {}
         self.crashes_ns: dict[str, deque[int]] = {child.key: deque() for child in spec.children}
-        self.backoffs: dict[str, asyncio.TimerHandle] = {}
+        self.backoffs: dict[str, Timer] = {}
         self.wanted: tuple[Child, ...] = ()  # to be started, or not ready yet, in order
         self.ended: asyncio.Queue[tuple[Child, asyncio.Task[None] | None]] = asyncio.Queue()
         self.ready = house.clock.loop.create_future()

@@ -31,7 +31,10 @@ class Deadlock(Exception):
 
 
 class StableTask(asyncio.Task[Any]):
-    """A task whose hash is the order it was made in."""
+    """A task whose hash is the order it was made in; `life` and `context` are for loops that several programs share."""
+
+    life: Any = None
+    context: Any = None
 
     def __init__(self, coro: Coroutine[Any, Any, Any], *, order: int, loop: asyncio.AbstractEventLoop, **options: Any):
         self._order = order

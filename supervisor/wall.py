@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from supervisor import early
 from supervisor.clock import Clock
 
 T = TypeVar("T")
@@ -45,6 +46,7 @@ def run_wall(main: Callable[[Clock], Coroutine[Any, Any, T]], epoch_ns: int | No
 def on_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[str], None], reload: Callable[[], None]) -> None:
     """Call `stop` with the signal's name on SIGINT and SIGTERM, `reload` on SIGHUP, from inside the loop.
 
+    What came before there was a loop, and was lost on its way, is told now.
     A handler of the loop wakes it out of any wait; a plain flag would not (the seed's engine had to be killed for it).
     """
 
@@ -58,3 +60,5 @@ def on_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[str], None], rel
             signal.signal(number, lambda n, _: _tell(loop, told, n))
     if hasattr(signal, "SIGHUP"):
         loop.add_signal_handler(signal.SIGHUP, reload)
+    if name := early.asked():
+        loop.call_soon(stop, name)

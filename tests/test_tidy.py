@@ -25,21 +25,23 @@ PACKAGES = tuple(MAY_IMPORT)
 OURS = {*PACKAGES, "tests", "benchmarks"}  # nothing that ships may need the last two
 FREE = {"msgspec", "numpy"}  # with the standard library; every other library has one door
 ONLY_IN = {
-    "aiohttp": "venues/emulator/",
+    "aiohttp": ("venues/emulator/", "daemon/metrics_server.py"),
     "coincurve": "venues/hyperliquid/",
     "fastapi": "daemon/http/",
+    "h11": "daemon/http/",
     "eth_hash": "venues/hyperliquid/",
-    "httpx": "venues/",
+    "httpx": ("venues/", "daemon/alerts/"),
     "lz4": "venues/aleatoric/",
-    "matplotlib": "venues/aleatoric/",
+    "matplotlib": ("venues/aleatoric/", "daemon/soak/"),
     "mcp": "daemon/http/",
     "polars": "venues/",
-    "pydantic": ("config/", "daemon/http/"),
+    "pydantic": ("config/", "daemon/http/", "daemon/alerts/"),
     "pydantic_settings": "config/",
     "rich": "daemon/",
     "sqlite3": "supervisor/journal",
     "starlette": "daemon/http/",
     "structlog": "daemon/logs.py",
+    "textual": "daemon/top/",
     "typer": "daemon/",
     "uvicorn": "daemon/http/",
     "uvloop": "supervisor/",
@@ -57,6 +59,8 @@ BANNED = {  # what to do instead -> what not to touch outside the seam
 INSTEAD = {name: instead for instead, names in BANNED.items() for name in names.split()}
 ALLOWED: dict[str, set[str]] = {}  # file -> names it may use outside the seam, with the reason in a comment
 AHEAD = {
+    "daemon/soak/world.py",  # what runs a world: the simulation's runner in tests/soak, `obid soak` when it is there
+    "daemon/soak/swarm.py",  # draws worlds for the same runner
     "venues/aleatoric/dialects/read_binance.py",  # what reads back what the dialect speaks, until a live venue does
     "venues/aleatoric/dialects/read_bybit.py",  # the same; OKX's speaker needs its reader's checksum
 }

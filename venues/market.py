@@ -8,6 +8,7 @@ Times are nanoseconds since 1970-01-01 UTC: `at_ns` is the venue's stamp, `recei
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from functools import cache
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -88,11 +89,17 @@ class Instrument(Struct, frozen=True, kw_only=True):
     @property
     def minor_per_tick_lot(self) -> Fraction:
         """Money (minor units) that one lot is worth per tick of price, exact."""
-        return Fraction(self.tick) * Fraction(self.lot) * Fraction(self.multiplier) * MINOR_PER_USD
+        return _minor_per_tick_lot(self.tick, self.lot, self.multiplier)
 
     def notional_minor(self, ticks: int, lots: int) -> int:
         """Value of a number of lots at a price, in minor units, rounded half to even; has the sign of lots."""
-        return round(self.minor_per_tick_lot * ticks * lots)
+        each = self.minor_per_tick_lot
+        return round(Fraction(each.numerator * ticks * lots, each.denominator))
+
+
+@cache
+def _minor_per_tick_lot(tick: Decimal, lot: Decimal, multiplier: Decimal) -> Fraction:
+    return Fraction(tick) * Fraction(lot) * Fraction(multiplier) * MINOR_PER_USD
 
 
 # --- what the market says -------------------------------------------------------------------------------------------
@@ -228,6 +235,7 @@ class Fill(Struct, frozen=True):
     fee_minor: int  # negative: the venue paid us
     maker: bool
     at_ns: int
+    closed_minor: int | None = None  # what it realised by the venue's own count, before fees; None: it does not say
 
 
 class FundingPaid(Struct, frozen=True):

@@ -142,6 +142,10 @@ class MatchedVenue:
         """None: nothing is lost on the way from a market in this process."""
         return ()
 
+    def theirs_ns(self, at_ns: int) -> int:
+        """The same: they go by our clock."""
+        return at_ns
+
     async def settle(self) -> None:
         """Wait until nothing is on its way to the account any more."""
         while self._travelling:

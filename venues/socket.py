@@ -21,7 +21,7 @@ from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatu
 from websockets.frames import DATA_OPCODES, Frame, Opcode
 from websockets.protocol import Event, State
 
-from supervisor.clock import NS_PER_S, Clock
+from supervisor.clock import NS_PER_S, Clock, Timer
 from venues.venue import VenueUnreachable
 
 PONG_BYTES_MAX = 64
@@ -88,6 +88,8 @@ class SocketLimits(Struct, frozen=True, kw_only=True):
     frames_max: int = 1024  # that wait; then the venue must. About 2 MB of books
 
 
+LOST_S = 1.0
+"""An end is told so long after the last of the time for goodbyes, or never."""
 ABNORMAL = 1006  # RFC 6455, 7.1.5: the code of a connection that ended without a close frame
 
 
@@ -240,7 +242,7 @@ class Socket:
         self._asked: Ended | None = None  # why we end it
         self._ping_ns = 0
         self._awaits_pong = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
         self.wire: _Wire | None = None
 
     async def open(self, url: str) -> None:
@@ -309,12 +311,23 @@ class Socket:
         """Say goodbye and wait for the answer, not for long; harmless when it is over."""
         if self.wire is None or self.ended is not None:
             return
-        self._asked = self._asked or Ended(Why.ASKED, 1000, "closed by us", self.clock.now_ns())
-        self.wire.resume()  # or the answer would wait behind frames that nobody takes
+        asked = self._asked = self._asked or Ended(Why.ASKED, 1000, "closed by us", self.clock.now_ns())
         try:
-            await self.wire.close()
+            # One that was given up while it was opened says no goodbye, and uvloop never says that it is lost.
+            if self.opened_ns:
+                self.wire.resume()  # or the answer would wait behind frames that nobody takes
+                async with asyncio.timeout(self.limits.close_s + LOST_S):
+                    await self.wire.close()
+        except TimeoutError:
+            pass  # the library waits for ever for an end that was not told
         finally:
-            self.wire.transport.abort()
+            self._over(asked)
+            if (transport := getattr(self.wire, "transport", None)) is not None:  # there is none before it connects
+                transport.abort()
+            self.wake()
+
+    def _over(self, why: Ended) -> None:
+        self.ended = self.ended or why
 
     def heard(self, at_ns: int) -> None:
         """Frames have come."""

@@ -82,6 +82,10 @@ class Venue(Protocol):
         """
         ...
 
+    def theirs_ns(self, at_ns: int) -> int:
+        """What the venue's clock said when ours said that; its fills bear its time."""
+        ...
+
     async def submit(self, order: OrderRequest) -> Accepted | Rejected:
         """Send an order and wait for the venue's verdict; its fills come by `account()`."""
         ...
@@ -108,7 +112,7 @@ class Venue(Protocol):
         ...
 
     async def fills(self, since_ns: int) -> Sequence[Fill]:
-        """Every fill at or after a time, oldest first. Raises FillsUnread where some of them make no sense."""
+        """Every fill at or after a time of ours, oldest first. Raises FillsUnread where some of them make no sense."""
         ...
 
     async def find(self, symbol: str, order_id: str) -> OpenOrder | Cancelled | Rejected | None:
@@ -133,3 +137,41 @@ class Funded(Protocol):
 
     cash_minor: int | None  # as last told, without what open positions have gained or lost; None: nobody was asked
     cash_ns: int  # when that was, by the venue's clock
+
+
+class Owner(Struct, frozen=True, kw_only=True):
+    """Whose orders rest at a venue, as a dead man must know it."""
+
+    account: str
+    signer: str = ""  # the address that signs, where somebody does
+    places: tuple[str, ...] = ()  # parts of the venue that are traded, where each is asked for its own orders
+
+
+@runtime_checkable
+class Linked(Protocol):
+    """A venue across a network, where orders of ours rest while nobody may be here to cancel them."""
+
+    def owner(self) -> Owner:
+        """Whose they are; once it is open."""
+        ...
+
+    def answers(self) -> int:
+        """How many requests were answered so far: each is proof that an order could be cancelled."""
+        ...
+
+    async def knock(self) -> None:
+        """Ask something small, so that the venue answers. Raises VenueUnreachable, VenueMisspoke."""
+        ...
+
+
+@runtime_checkable
+class Switched(Protocol):
+    """A venue that cancels everything by itself at a time, unless it is told otherwise before."""
+
+    async def arm(self, ahead_s: float) -> str:
+        """Let everything be cancelled so far ahead; why not, or nothing. Raises VenueUnreachable, VenueMisspoke."""
+        ...
+
+    async def disarm(self) -> str:
+        """Take that back; why not, or nothing. Raises VenueUnreachable, VenueMisspoke."""
+        ...

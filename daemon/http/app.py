@@ -9,7 +9,7 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from daemon.http import metrics
+from daemon.http.bodies import NormalizeRequest
 from daemon.http.documented import answers
 from daemon.http.door import OPEN, Door
 from daemon.http.examples import EXAMPLES
@@ -22,6 +22,7 @@ from daemon.http.routes_mcp import mcp_router
 from daemon.http.routes_stream import stream_router
 from daemon.http.service import API_VERSION, Service
 from daemon.http.toolbox import Toolbox
+from daemon.prometheus import MEDIA_TYPE
 from venues.aleatoric.model import GENERATOR_VERSION
 
 TITLE = "Aleatoric"
@@ -55,7 +56,7 @@ def app_of(service: Service) -> ASGIApp:
     app.router.routes.append(Route("/mcp", McpEndpoint(manager), methods=["GET", "POST", "DELETE"]))
     _add_plain(app, service)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
-    return Door(app, service.ring, service.limits, service.clock, service.metrics)
+    return Door(app, service.ring, service.limits, service.hub)
 
 
 def _add_plain(app: FastAPI, service: Service) -> None:
@@ -72,7 +73,7 @@ def _add_plain(app: FastAPI, service: Service) -> None:
     @app.get("/metrics", tags=["service"], response_class=Response, responses=answers())
     async def scrape() -> Response:
         """Counts, for Prometheus."""
-        return Response(service.metrics.text(), media_type=metrics.MEDIA_TYPE)
+        return Response(service.metrics.text(), media_type=MEDIA_TYPE)
 
 
 def _protocol() -> dict[str, Any]:
@@ -99,6 +100,8 @@ def _document(app: FastAPI) -> dict[str, Any]:
         parts = document.setdefault("components", {})
         problem = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
         parts.setdefault("schemas", {})["ProblemBody"] = problem
+        rows = NormalizeRequest.model_json_schema(ref_template="#/components/schemas/{model}")
+        parts["schemas"][NormalizeRequest.__name__] = rows
         parts["securitySchemes"] = SCHEMES
         document["security"] = [{name: []} for name in SCHEMES]
         for path, examples in EXAMPLES.items():

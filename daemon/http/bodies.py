@@ -3,6 +3,7 @@
 Nothing unknown is taken, nothing is converted: "60" is no number and true is none either.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
@@ -32,6 +33,18 @@ Config = Annotated[dict[str, Any], WithJsonSchema(_config_schema())]
 Preset = Annotated[
     str | None, Field(None, max_length=64, description="A preset to start from; GET /mcp/presets lists them.")
 ]
+
+
+SHOWN_MAX = 80  # characters of a bad value
+
+
+def fault_of(error: Mapping[str, Any], place: Sequence[str | int] | None = None) -> tuple[str, str]:
+    """What is wrong with a request, and the field, from the first of pydantic's errors."""
+    field = ".".join(map(str, error["loc"] if place is None else place))
+    text = ascii(error.get("input"))
+    shown = text if len(text) <= SHOWN_MAX else text[:SHOWN_MAX] + "..."
+    given = "" if error["type"] == "missing" else f", not {shown}"
+    return f"{field or 'the body'}: {error['msg']}{given}", field
 
 
 class Asked(BaseModel):

@@ -5,7 +5,7 @@ from typing import Any
 
 from daemon.http.problems import MEDIA_TYPE, ProblemBody
 
-ALWAYS = (400, 401, 403, 408, 413, 429)
+ALWAYS = (400, 401, 403, 408, 413, 414, 415, 429, 431)
 """What the door may answer to anything that needs a key."""
 
 

@@ -5,16 +5,16 @@ here needs a key; what needs no key is listed by its full path.
 """
 
 import asyncio
-from typing import Any
+from urllib.parse import unquote_to_bytes
 
-import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from daemon.http.keys import Key, KeyRing
 from daemon.http.limits import Buckets, Limits
-from daemon.http.metrics import Metrics
-from daemon.http.problems import Problem, response_of, unexpected
-from supervisor.clock import NS_PER_S, Clock
+from daemon.http.problems import LOG, Problem, response_of, unexpected
+from daemon.http.streams import Hub
+from daemon.http.strict_json import BadJson, strict_json
+from supervisor.clock import NS_PER_S
 
 OPEN = frozenset({"/", "/mcp/tools/list", "/.well-known/mcp.json", "/.well-known/mcp-config"})
 """Without a key: the page's root and discovery endpoints."""
@@ -38,15 +38,25 @@ PROTOCOL = "/mcp"
 """The one route that is not FastAPI's own."""
 
 ALSO_PATHS = ("/artifacts/",)
-DEPTH_MAX = 100
-"""How deep a body's JSON may be nested: nothing here needs more than six."""
+TARGET_BYTES_MAX = 8 * 1024
+HEAD_BYTES_MAX = 32 * 1024
+HEAD_LINES_MAX = 100
+TAKE_S_MAX = 30.0
+"""A client that has taken nothing for so long is cut off, whatever it asked for."""
+LARGE = "/mcp/normalize"
+"""Its rows may be many, so another process reads them: here the loop would stand still meanwhile."""
+
+
+class NotTaken(Exception):
+    """The client does not take what is said; its connection is cut."""
 
 
 class Door:
     """Lets a request in, or answers it with what is wrong."""
 
-    def __init__(self, app: ASGIApp, ring: KeyRing, limits: Limits, clock: Clock, metrics: Metrics) -> None:
-        self.app, self.ring, self.limits, self.clock, self.metrics = app, ring, limits, clock, metrics
+    def __init__(self, app: ASGIApp, ring: KeyRing, limits: Limits, hub: Hub) -> None:
+        self.app, self.ring, self.limits, self.hub = app, ring, limits, hub
+        self.clock, self.metrics = hub.clock, hub.metrics
         self._callers = Buckets(limits.requests_per_s, limits.requests_burst)
         self._strangers = Buckets(limits.strangers_per_s, limits.strangers_burst)
 
@@ -63,21 +73,35 @@ class Door:
                 message.setdefault("headers", [])
                 message["headers"] = [*message["headers"], (b"x-content-type-options", b"nosniff")]
             ended = message["type"] == "http.response.body" and not message.get("more_body")
-            await send(message)
+            try:
+                async with asyncio.timeout(TAKE_S_MAX):
+                    await send(message)
+            except TimeoutError:
+                raise NotTaken from None
 
         try:
-            caller = self._caller(scope, begun_ns)
-            body = await self._body(scope, receive)
-            scope.setdefault("state", {})["caller"] = caller
-            await self.app(scope, _replayed(body, receive), told)
-        except Problem as problem:
-            await response_of(problem, scope["path"])(scope, receive, told)
+            await self._answer(scope, receive, told, begun_ns)
+        except NotTaken:
+            self.hub.cut(scope)
         except Exception as error:
             if ended:
                 return  # answered and logged already
             if started:
                 raise  # in the middle of an answer: the connection is cut, and the server logs why
             await unexpected(scope["path"], error)(scope, receive, told)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, now_ns: int) -> None:
+        """Let it in, or answer it with what is wrong."""
+        try:
+            _refuse_bad_head(scope)
+            caller = self._caller(scope, now_ns)
+            if caller is not None:
+                _refuse_twice(scope)
+            body = await self._body(scope, receive)
+            scope.setdefault("state", {})["caller"] = caller
+            await self.app(scope, _replayed(body, receive), send)
+        except Problem as problem:
+            await response_of(problem, scope["path"])(scope, receive, send)
 
     def _caller(self, scope: Scope, now_ns: int) -> Key | None:
         """Whose request it is. Raises Problem."""
@@ -105,7 +129,10 @@ class Door:
         also = ALSO.get(needed, ()) if path.startswith(ALSO_PATHS) else ()
         if needed and not {needed, *also} & set(key.scopes):
             raise Problem(403, f"the API key {key.id} has scope {', '.join(key.scopes)}, and this needs {needed}")
-        self.ring.used(key, now_ns)
+        try:
+            self.ring.used(key, now_ns)
+        except OSError as error:
+            LOG.error("the use of a key could not be noted", exc_info=error)
         return key
 
     def _take(self, buckets: Buckets, caller: str, now_ns: int) -> None:
@@ -118,10 +145,12 @@ class Door:
         """The whole body, which is JSON or empty. Raises Problem."""
         if scope["method"] in ("GET", "HEAD"):
             return b""
-        most = self.limits.body_bytes_max
+        large = scope["path"] == LARGE
+        most = self.limits.rows_bytes_max if large else self.limits.body_bytes_max
+        too_large = Problem(413, f"the body may have {most} bytes at most", headers=CLOSE)
         said = dict(scope["headers"]).get(b"content-length", b"0")
         if not said.isdigit() or int(said) > most:
-            raise Problem(413, f"the body may have {most} bytes at most")
+            raise too_large
         body = bytearray()
         try:
             async with asyncio.timeout(self.limits.body_s_max):
@@ -131,12 +160,16 @@ class Door:
                         raise Problem(400, "the client left before its body had come")
                     body += message.get("body", b"")
                     if len(body) > most:
-                        raise Problem(413, f"the body may have {most} bytes at most")
+                        raise too_large
                     if not message.get("more_body"):
                         break
         except TimeoutError:
-            raise Problem(408, f"the body did not come within {self.limits.body_s_max:g} s") from None
-        _refuse_bad_json(bytes(body))
+            right = f"the body did not come within {self.limits.body_s_max:g} s"
+            raise Problem(408, right, headers=CLOSE) from None
+        if body:
+            _refuse_other_types(scope)
+        if not large:
+            _refuse_bad_json(bytes(body))
         return bytes(body)
 
     def _count(self, scope: Scope, status: int, begun_ns: int) -> None:
@@ -149,32 +182,50 @@ class Door:
 METHODS = ("GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS")
 
 
+CLOSE = {"Connection": "close"}
+"""With an answer that comes before the body has: what is still to come is nobody's next request."""
+
+
+def _refuse_bad_head(scope: Scope) -> None:
+    """Refuse what is longer than any client needs, and a body whose length is told twice. Raises Problem."""
+    if len(scope["raw_path"]) + len(scope["query_string"]) > TARGET_BYTES_MAX:
+        raise Problem(414, f"path and query may have {TARGET_BYTES_MAX} bytes at most", headers=CLOSE)
+    headers = scope["headers"]
+    if len(headers) > HEAD_LINES_MAX or sum(len(name) + len(value) for name, value in headers) > HEAD_BYTES_MAX:
+        right = f"at most {HEAD_LINES_MAX} headers of {HEAD_BYTES_MAX} bytes in all"
+        raise Problem(431, right, headers=CLOSE)
+    names = {name for name, _ in headers}
+    if {b"content-length", b"transfer-encoding"} <= names:
+        right = "Content-Length and Transfer-Encoding together: a proxy may see another request in it"
+        raise Problem(400, right, "Content-Length", CLOSE)
+
+
+def _refuse_twice(scope: Scope) -> None:
+    """Refuse a query that says one thing twice: who reads the first would do something else. Raises Problem."""
+    seen = set[bytes]()
+    for part in scope["query_string"].split(b"&"):
+        name = unquote_to_bytes(part.partition(b"=")[0].replace(b"+", b" "))
+        if name in seen:
+            text = name.decode("utf-8", "replace")
+            raise Problem(400, f"{text}: is twice in the query", text)
+        seen.add(name)
+
+
+def _refuse_other_types(scope: Scope) -> None:
+    """Refuse a body that is said to be no JSON. Raises Problem."""
+    told = dict(scope["headers"]).get(b"content-type", b"application/json").decode("latin-1")
+    kind = told.partition(";")[0].strip().lower()
+    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        raise Problem(415, "send JSON, with Content-Type: application/json", "Content-Type")
+
+
 def _refuse_bad_json(body: bytes) -> None:
-    """Refuse what is not JSON to the letter: NaN, text behind the end, bytes that are no UTF-8. Raises Problem."""
-    if not body:
-        return
+    """Refuse what is not JSON to the letter. Raises Problem."""
     try:
-        depth = _depth(msgspec.json.decode(body))
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise Problem(400, f"the body is not JSON: {error}") from None
-    except RecursionError:
-        depth = DEPTH_MAX + 1
-    if depth > DEPTH_MAX:
-        raise Problem(400, f"the body is nested deeper than {DEPTH_MAX}")
-
-
-def _depth(value: Any) -> int:
-    """How deep lists and objects are nested in each other."""
-    depth, level = 0, [value]
-    while level:
-        inner: list[Any] = []
-        for part in level:
-            if isinstance(part, dict):
-                inner += part.values()
-            elif isinstance(part, list):
-                inner += part
-        depth, level = depth + 1, inner
-    return depth
+        if body:
+            strict_json(body)
+    except BadJson as error:
+        raise Problem(400, str(error), error.field) from None
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

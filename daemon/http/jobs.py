@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import os
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -11,13 +12,13 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from msgspec import Struct
 
-from daemon.http.artifacts import Artifacts, new_job_id
+from daemon.http.artifacts import Artifacts, disk_now_ns, new_job_id
 from daemon.http.bodies import Driver
 from daemon.http.limits import Limits
 from daemon.http.metrics import Metrics
 from daemon.http.problems import LOG, Problem
 from daemon.http.runs import Run
-from daemon.http.workers import Cancelled, Marks, Refused, Task, make, new_pool
+from daemon.http.workers import Cancelled, Marks, Refused, Task, ended, make, new_pool
 from supervisor.beside import Beside
 from supervisor.clock import NS_PER_MS, NS_PER_S, Clock
 from venues.aleatoric.artifacts.driver import WINDOW_BLOCKS, Settings, WindowFailed
@@ -27,7 +28,17 @@ from venues.aleatoric.model import BLOCK_STEPS
 
 T = TypeVar("T")
 RECORD = ".json"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a disk says that takes no more, or no more of us; what writes tables says it in words alone."""
 STOP_S = 3.0
+REMEMBERED = 2
+"""Jobs for each run whose files may be kept: who cancels many is not remembered for ever."""
+
+
+def is_full(error: OSError) -> bool:
+    """Whether a disk takes no more."""
+    return error.errno in FULL or any(os.strerror(number) in str(error) for number in FULL)
+
 
 Status = Literal["queued", "running", "completed", "failed", "cancelled"]
 
@@ -46,6 +57,7 @@ class Job(Struct, kw_only=True):
     field: str = ""  # that the error means
     http_status: int = 500  # what the error is to a client
     rows_estimated: int = 0
+    to_cache: bool = False
     result: dict[str, Any] | None = None
 
     @property
@@ -66,14 +78,15 @@ class Jobs:
         self._small: ProcessPoolExecutor | None = None  # for what must not wait behind data sets
         self._jobs: dict[str, Job] = {}
         self._ends: dict[str, asyncio.Future[None]] = {}
+        self._futures: dict[str, Future[dict[str, Any]]] = {}  # of what is in the workers' hands
         self._recall()
 
-    def start(self, workers: int) -> None:
-        """Start so many workers."""
+    def start(self, workers: int, *, warm: bool = True) -> None:
+        """Have so many workers: warm before there is work, or started when there is."""
         self.workers = workers
         self._pool = new_pool(workers)
-        for _ in range(workers):
-            self._pool.submit(int)  # a worker starts when there is work; these are to be warm before there is
+        for _ in range(workers if warm else 0):
+            self._pool.submit(int)
 
     async def stop(self) -> None:
         """Cancel what is under way and end the workers."""
@@ -83,11 +96,9 @@ class Jobs:
             await asyncio.wait(list(self._ends.values()), timeout=STOP_S)
         await self._beside.stop()
         for pool in (self._pool, self._small):
-            if pool is not None:
-                processes = list((pool._processes or {}).values())
-                pool.shutdown(wait=False, cancel_futures=True)
-                for process in processes:
-                    process.terminate()
+            # Its thread must be over before the interpreter is, or both use its pipe.
+            if pool is not None and (thread := ended(pool)) is not None:
+                await self.clock.loop.run_in_executor(None, thread.join, STOP_S)
 
     def unfinished(self, owner: str = "") -> list[Job]:
         """Jobs that wait or run, of one key or of all."""
@@ -100,7 +111,8 @@ class Jobs:
             right = f"{limits.jobs_per_key_max} jobs of a key and {limits.jobs_max} in all may wait or run; try later"
             raise Problem(429, right, headers={"Retry-After": "5"})
         now_ns = self.clock.now_ns()
-        self.artifacts.make_room(run.rows_estimated + sum(job.rows_estimated for job in waiting), now_ns)
+        rows = run.rows_estimated + sum(job.rows_estimated for job in waiting)
+        self.artifacts.make_room(rows, disk_now_ns(self.clock))
         self._forget(now_ns)
         job = Job(
             job_id=new_job_id(),
@@ -109,6 +121,7 @@ class Jobs:
             duration_seconds=run.batch.seconds,
             created_ms=now_ns // NS_PER_MS,
             rows_estimated=run.rows_estimated,
+            to_cache=run.request.enable_cache,
         )
         self._jobs[job.job_id] = job
         self._ends[job.job_id] = self.clock.loop.create_future()
@@ -146,8 +159,17 @@ class Jobs:
         self._cancel(job)
 
     def _cancel(self, job: Job) -> None:
-        self._marks(job).cancel.touch()
+        self._mark(job)
         self._finish(job, "cancelled")
+        if (future := self._futures.get(job.job_id)) is not None:
+            future.cancel()  # which it is where no worker has begun it
+
+    def _mark(self, job: Job) -> None:
+        """Tell the worker to stop."""
+        try:
+            self._marks(job).cancel.touch()
+        except OSError as error:
+            LOG.error("job %s goes on to its end, and its files go then", job.job_id, exc_info=error)
 
     async def _carry_out(self, job: Job, run: Run) -> None:
         """Let a worker make the run, again if its process died, and note what came of it."""
@@ -164,7 +186,7 @@ class Jobs:
         except Refused as error:
             self._finish(job, "failed", error=error.detail, field=error.field, http_status=422)
         except OSError as error:
-            full = error.errno == errno.ENOSPC or "No space left" in str(error)
+            full = is_full(error)
             LOG.error("job %s failed", job.job_id, exc_info=error)
             self._finish(job, "failed", error=f"the disk refuses: {error}", http_status=507 if full else 500)
         except (BrokenProcessPool, WindowFailed) as error:
@@ -175,13 +197,14 @@ class Jobs:
             self._finish(job, "failed", error="the service failed; its log says why")
         finally:
             expire.cancel()
+            self._futures.pop(job.job_id, None)
             if job.status != "completed":
                 self.artifacts.remove(job.job_id)
             self._marks(job).remove()
 
     def _expire(self, job: Job) -> None:
         """Stop a job that takes too long."""
-        self._marks(job).cancel.touch()
+        self._mark(job)
         self._finish(job, "failed", error=f"it took longer than {self.limits.job_s_max:g} s", http_status=504)
 
     async def _made(self, job: Job, run: Run) -> dict[str, Any]:
@@ -194,8 +217,12 @@ class Jobs:
             pool = self._pool
             assert pool is not None, "jobs are taken after start"
             try:
-                future: Future[dict[str, Any]] = pool.submit(make, task)
+                future = self._futures[job.job_id] = pool.submit(make, task)
                 return await asyncio.wrap_future(future)
+            except asyncio.CancelledError:
+                if job.over:
+                    raise Cancelled from None
+                raise
             except BrokenProcessPool:
                 if self._pool is pool:
                     pool.shutdown(wait=False)
@@ -209,14 +236,27 @@ class Jobs:
         """Let a worker do something small, which waits for no data set. Raises what it raises, and Problem."""
         if self._small is None:
             self._small = new_pool(1)
-        pool = self._small
+        pool, seconds = self._small, self.limits.sync_s_max
         try:
-            return await asyncio.wrap_future(pool.submit(do, *asked))
+            async with asyncio.timeout(seconds):
+                return await asyncio.wrap_future(pool.submit(do, *asked))
+        except TimeoutError:
+            self._drop_small(pool)
+            raise Problem(504, f"not done within {seconds:g} s; ask for less at once") from None
         except BrokenProcessPool:
-            if self._small is pool:
-                pool.shutdown(wait=False)
-                self._small = None
+            self._drop_small(pool)
             raise Problem(500, "a worker process died; try again") from None
+        except OSError as error:
+            if is_full(error):
+                LOG.error("there is no room on the disk", exc_info=error)
+                raise Problem(507, "the disk is full") from None
+            raise
+
+    def _drop_small(self, pool: ProcessPoolExecutor) -> None:
+        """End a worker that died or does not come to an end; the next call gets another."""
+        if self._small is pool:
+            self._small = None
+            ended(pool)
 
     def _settings(self, run: Run) -> Settings:
         """How the run is made: by one process that is warm, which is sooner done than several are started."""
@@ -248,8 +288,10 @@ class Jobs:
     def _forget(self, now_ns: int) -> None:
         """Forget jobs as old as artifacts may be."""
         oldest_ms = now_ns // NS_PER_MS - round(self.limits.artifacts_age_s_max * 1000)
-        for job in list(self._jobs.values()):
-            if job.finished_ms is not None and job.finished_ms < oldest_ms:
+        more = len(self._jobs) - REMEMBERED * self.limits.artifacts_max
+        for job in sorted(self._jobs.values(), key=lambda job: job.created_ms):
+            if job.finished_ms is not None and (job.finished_ms < oldest_ms or more > 0):
+                more -= 1
                 del self._jobs[job.job_id]
                 (self.folder / f"{job.job_id}{RECORD}").unlink(missing_ok=True)
 

@@ -6,8 +6,9 @@
 A key is 256 bits of chance, so a plain hash of it is as safe as a slow one: there is nothing to guess.
 """
 
+import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from hmac import compare_digest
 from pathlib import Path
@@ -25,6 +26,7 @@ SCOPES = ("generate", "stream", "metrics", "mcp")
 PREFIX = "ak_live_"
 """How the keys of the service that this one is modelled on begin."""
 
+LOG = logging.getLogger("obid.http")
 SUFFIX, USED = ".json", "used"
 ID_FIGURES = 12  # hexadecimal, of the hash: names a key in lists and logs, and opens nothing
 OWNER_ONLY = 0o600
@@ -134,9 +136,17 @@ class KeyRing:
             with whole(self._folder / USED / key.id) as half_done:
                 half_done.write_text(str(now_ns))
 
+    def _readable(self) -> Iterator[Key]:
+        """All keys; a file that is none opens nothing, and keeps nobody else out."""
+        for path in sorted(self._folder.glob(f"*{SUFFIX}")):
+            try:
+                yield msgspec.json.decode(path.read_bytes(), type=Key)
+            except (msgspec.DecodeError, OSError) as error:
+                LOG.error("%s is no key", path, exc_info=error)
+
     def _refresh(self, now_ns: int) -> None:
         stamp_ns = os.stat(self._folder).st_mtime_ns
         if stamp_ns == self._stamp_ns and self._read_at_ns - stamp_ns > SETTLED_NS:
             return
-        self._keys = [(bytes.fromhex(key.sha256), key) for key in list_keys(self._folder)]
+        self._keys = [(bytes.fromhex(key.sha256), key) for key in self._readable()]
         self._stamp_ns, self._read_at_ns = stamp_ns, now_ns

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from config.errors import ConfigError
 from supervisor.clock import NS_PER_S
 
-MIB, GB = 1 << 20, 10**9
+KIB, MIB, GB = 1 << 10, 1 << 20, 10**9
 DAY_S = 86_400.0
 CALLERS_MAX = 10_000
 """Callers that are remembered; the one that was silent longest is forgotten, and its bucket is full by then."""
@@ -27,7 +27,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     requests_burst: float = 60.0  # and at once
     strangers_per_s: float = 2.0  # of one address without a key that is good
     strangers_burst: float = 20.0
-    body_bytes_max: Count = 8 * MIB
+    body_bytes_max: Count = 256 * KIB
+    rows_bytes_max: Count = 8 * MIB  # of a body of rows to normalize
     body_s_max: float = 30.0  # for a body to arrive
     seconds_max: float = 7 * DAY_S  # of market, in one run
     rows_max: Count = 10_000_000  # of books and trades, in one run
@@ -41,7 +42,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     events_normalized_max: Count = 20_000  # rows of one request
     artifacts_bytes_max: Count = 10 * GB
     artifacts_age_s_max: float = DAY_S
+    artifacts_max: Count = 5_000  # runs whose files are kept
     cache_bytes_max: Count = 10 * GB
+    cache_entries_max: Count = 5_000
 
 
 def read_limits(file: Path) -> Limits:

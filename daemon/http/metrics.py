@@ -1,96 +1,8 @@
-"""Counts of the service in Prometheus' text format.
+"""Counts of the service, for Prometheus."""
 
-Names and units follow https://prometheus.io/docs/practices/naming: a prefix, base units, `_total` on what only grows.
-"""
+from collections.abc import Callable
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterator
-from typing import Protocol
-
-MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-LATENCY_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
-
-Labels = tuple[str, ...]
-
-
-class Family(Protocol):
-    """One metric with all its labels."""
-
-    def lines(self) -> Iterator[str]:
-        """What is told of it."""
-
-
-class Counter:
-    """Something that only grows."""
-
-    def __init__(self, name: str, text: str, labels: Labels = ()) -> None:
-        self.name, self.text, self.labels = name, text, labels
-        self.values: dict[Labels, int] = {} if labels else {(): 0}
-
-    def add(self, *labels: str, by: int = 1) -> None:
-        """It happened once more, or so often."""
-        self.values[labels] = self.values.get(labels, 0) + by
-
-    def lines(self) -> Iterator[str]:
-        """What is told of it."""
-        yield from _head(self.name, self.text, "counter")
-        for labels, value in sorted(self.values.items()):
-            yield f"{self.name}{_labels(self.labels, labels)} {value}"
-
-
-class Gauge:
-    """Something that goes up and down; looked at when it is asked for."""
-
-    def __init__(self, name: str, text: str, value: Callable[[], float]) -> None:
-        self.name, self.text, self.value = name, text, value
-
-    def lines(self) -> Iterator[str]:
-        """What is told of it."""
-        yield from _head(self.name, self.text, "gauge")
-        yield f"{self.name} {float(self.value())!r}"
-
-
-class Histogram:
-    """How often something took how long."""
-
-    def __init__(self, name: str, text: str, labels: Labels, bounds: tuple[float, ...] = LATENCY_BOUNDS_S) -> None:
-        self.name, self.text, self.labels, self.bounds = name, text, labels, bounds
-        self._seen: dict[Labels, list[int]] = {}
-        self._sums: dict[Labels, float] = {}
-
-    def saw(self, value: float, *labels: str) -> None:
-        """One more."""
-        seen = self._seen.setdefault(labels, [0] * (len(self.bounds) + 1))
-        seen[bisect_left(self.bounds, value)] += 1
-        self._sums[labels] = self._sums.get(labels, 0.0) + value
-
-    def lines(self) -> Iterator[str]:
-        """What is told of it."""
-        yield from _head(self.name, self.text, "histogram")
-        names = (*self.labels, "le")
-        for labels, seen in sorted(self._seen.items()):
-            total = 0
-            for bound, count in zip((*map(str, self.bounds), "+Inf"), seen, strict=True):
-                total += count
-                yield f"{self.name}_bucket{_labels(names, (*labels, bound))} {total}"
-            yield f"{self.name}_sum{_labels(self.labels, labels)} {self._sums[labels]!r}"
-            yield f"{self.name}_count{_labels(self.labels, labels)} {total}"
-
-
-def _head(name: str, text: str, kind: str) -> Iterator[str]:
-    yield f"# HELP {name} {text}"
-    yield f"# TYPE {name} {kind}"
-
-
-def _labels(names: Labels, values: Labels) -> str:
-    if not names:
-        return ""
-    told = (f'{name}="{_escaped(value)}"' for name, value in zip(names, values, strict=True))
-    return "{" + ",".join(told) + "}"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+from daemon.prometheus import Counter, Family, Gauge, Histogram, text_of
 
 
 class Metrics:
@@ -104,7 +16,7 @@ class Metrics:
         self.jobs = Counter("aleatoric_jobs_total", "Generation jobs that ended.", ("status",))
         self.rows = Counter("aleatoric_rows_generated_total", "Books and trades in artifacts.")
         self.events = Counter("aleatoric_stream_events_total", "Events streamed.", ("mode",))
-        self.cut = Counter("aleatoric_streams_cut_total", "Streams cut because their client did not read.")
+        self.cut = Counter("aleatoric_answers_cut_total", "Answers cut because their client did not read.")
         self.tools = Counter("aleatoric_mcp_tool_calls_total", "Tools called.", ("tool", "outcome"))
         self.hits = Counter("aleatoric_cache_hits_total", "Runs found in the cache.")
         self.misses = Counter("aleatoric_cache_misses_total", "Runs looked for in the cache and not found.")
@@ -118,7 +30,7 @@ class Metrics:
 
     def text(self) -> str:
         """Everything, as Prometheus reads it."""
-        return "".join(f"{line}\n" for family in self.families for line in family.lines())
+        return text_of(self.families)
 
     def _hit_ratio(self) -> float:
         hits, misses = self.hits.values[()], self.misses.values[()]

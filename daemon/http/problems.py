@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from config.errors import ConfigError
+from daemon.http.bodies import fault_of
 from venues.aleatoric.canonical.events import BadRequest
 
 MEDIA_TYPE = "application/problem+json"
@@ -43,10 +44,18 @@ class Problem(Exception):
 def response_of(problem: Problem, path: str) -> Response:
     """The problem as a response."""
     told: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(problem.status).phrase}
-    told |= {"status": problem.status, "detail": problem.detail}
-    told |= {"field": problem.field} if problem.field else {}
-    body = msgspec.json.encode(told | {"instance": path})
+    told |= {"status": problem.status, "detail": _cut(problem.detail, DETAIL_MAX)}
+    told |= {"field": _cut(problem.field, NAME_MAX)} if problem.field else {}
+    body = msgspec.json.encode(told | {"instance": _cut(path, NAME_MAX)})
     return Response(body, problem.status, problem.headers, MEDIA_TYPE)
+
+
+DETAIL_MAX, NAME_MAX = 2_000, 200
+"""Characters: what a client sent is not sent back at its length."""
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[:most] + "..."
 
 
 def problem_of(error: Exception) -> Problem:
@@ -63,18 +72,9 @@ def problem_of(error: Exception) -> Problem:
 def _invalid(error: RequestValidationError) -> Problem:
     """The first fault of a request that is not what it should be."""
     first = error.errors()[0]
-    place = [str(part) for part in first["loc"]]
-    field = ".".join(place[1:] if place[0] in ("body", "query", "path", "header") else place)
-    given = "" if first["type"] == "missing" else f", not {_short(first.get('input'))}"
-    return Problem(UNPROCESSABLE, f"{field or 'the body'}: {first['msg']}{given}", field)
-
-
-SHOWN_MAX = 80  # characters of a bad value
-
-
-def _short(value: object) -> str:
-    text = ascii(value)
-    return text if len(text) <= SHOWN_MAX else text[:SHOWN_MAX] + "..."
+    place = list(first["loc"])
+    inside = place[0] in ("body", "query", "path", "header")
+    return Problem(UNPROCESSABLE, *fault_of(first, place[1:] if inside else place))
 
 
 def add_handlers(app: FastAPI) -> None:

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from fastapi import Path as InPath
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from daemon.http.artifacts import media_type_of
+from daemon.http.artifacts import FileAnswer, media_type_of
 from daemon.http.bodies import GenerateRequest
 from daemon.http.documented import answers
 from daemon.http.jobs import Job
@@ -116,9 +116,10 @@ async def waited(
 
 def submitted(service: Service, asked: GenerateRequest, owner: str) -> Job:
     """The job of a request. Raises Problem and ConfigError."""
-    if asked.enable_cache:
-        service.refuse_full_cache()
-    return service.jobs.submit(run_of(asked, service.limits), owner)
+    run = run_of(asked, service.limits)
+    if asked.enable_cache and (full := service.full_cache(run.rows_estimated)):
+        raise Problem(507, full, "enable_cache")
+    return service.jobs.submit(run, owner)
 
 
 def generate_router(service: Service) -> APIRouter:
@@ -177,11 +178,11 @@ def generate_router(service: Service) -> APIRouter:
     @router.head("/artifacts/{name}", include_in_schema=False)
     @router.get(
         "/artifacts/{name}",
-        response_class=FileResponse,
+        response_class=FileAnswer,
         responses=answers(400, 404, 416, 422) | {206: {"description": "The range that was asked for."}},
     )
-    async def artifact(name: FileName) -> FileResponse:
+    async def artifact(name: FileName) -> FileAnswer:
         """A file of a run; ranges are served."""
-        return FileResponse(service.artifacts.path_of(name), media_type=media_type_of(name), filename=name)
+        return FileAnswer(service.artifacts.path_of(name), media_type=media_type_of(name), filename=name)
 
     return router

@@ -10,11 +10,11 @@ from starlette.responses import Response
 from daemon.http.bodies import NormalizeRequest
 from daemon.http.documented import answers
 from daemon.http.mcp_server import INSTRUCTIONS, NAME
-from daemon.http.routes_stream import refuse_too_many, streamed
+from daemon.http.routes_stream import streamed
 from daemon.http.service import API_VERSION, Service
 from daemon.http.streams import Told
 from daemon.http.toolbox import Caller, Toolbox
-from daemon.http.tools import TOOLS, Tool, call, listed
+from daemon.http.tools import TOOLS, Tool, call, counted, listed
 
 Exchange = Annotated[str, InPath(max_length=32, examples=["binance"])]
 STREAM_NAME = "normalized"
@@ -67,23 +67,25 @@ def _add(router: APIRouter, toolbox: Toolbox, tool: Tool) -> None:
 
 def _add_normalize(router: APIRouter, toolbox: Toolbox) -> None:
     tool = next(tool for tool in TOOLS if tool.path == "/mcp/normalize")
+    schema = {"$ref": f"#/components/schemas/{NormalizeRequest.__name__}"}
 
     @router.post(
         tool.path,
         name=tool.name,
         operation_id=tool.name,
         description=f"{tool.description}. With stream, event by event as text/event-stream.",
-        responses=answers(422, 500, 507) | {204: {"description": "A stream of nothing."}},
+        responses=answers(422, 500, 504, 507) | {204: {"description": "A stream of nothing."}},
         response_model=None,
+        openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}},
     )
-    async def normalize(request: Request, asked: NormalizeRequest) -> dict[str, Any] | Response:
-        caller = _caller(toolbox.service, request)
-        if not asked.stream:
-            return await call(toolbox, tool.name, asked.model_dump(exclude_unset=True), caller)
-        refuse_too_many(toolbox.service, caller.owner)
-        lines, _, _ = await toolbox.normalized_lines(asked)
-        told = Told(lines=((0, line) for line in lines), name=STREAM_NAME, first=0, speed=0.0, mode=STREAM_NAME)
-        return await streamed(toolbox.service, told, caller.owner)
+    async def normalize(request: Request) -> Response:
+        with counted(toolbox.service, tool.name):
+            found = await toolbox.normalized(await request.body())
+        if found.answer:
+            return Response(found.answer, media_type="application/json")
+        lines = ((0, line) for line in found.lines)
+        told = Told(lines=lines, name=STREAM_NAME, first=0, speed=0.0, mode=STREAM_NAME)
+        return await streamed(toolbox.service, told, request.state.caller.id)
 
 
 def _add_discovery(router: APIRouter, service: Service) -> None:

@@ -3,19 +3,24 @@
 import asyncio
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 
+import h11
 import msgspec
 import typer
 import uvicorn
 from msgspec import Struct
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from daemon.errors import BadInput, Failed
 from daemon.http.app import app_of
+from daemon.http.door import CLOSE
 from daemon.http.limits import Limits
+from daemon.http.problems import Problem, response_of
 from daemon.http.service import Service
 from daemon.http.streams import Hub
 from supervisor.clock import Clock
@@ -26,6 +31,11 @@ STOP_S = 3
 KEEP_ALIVE_S = 75
 HEAD_S_MAX = 30.0
 """A connection that has sent no whole request by then is cut."""
+HEAD_READ_BYTES_MAX = 256 * 1024
+"""More than any client needs (door.HEAD_BYTES_MAX), so that who sends too much is still heard out and told so."""
+TOO_LARGE = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+LINGER_S = 2.0
+"""How long a refused client is heard out, so that it can read why."""
 CONNECTIONS_MAX = 2_048
 BACKLOG = 1_024
 
@@ -37,6 +47,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     port: int
     data_dir: Path
     workers: int = 0  # 0: as many as there are processors
+    warm: bool = True  # they are there before there is work
     limits: Limits = Limits()
     public_url: str = ""
 
@@ -45,20 +56,57 @@ def protocol_of(hub: Hub) -> type[H11Protocol]:
     """HTTP/1.1 as uvicorn speaks it, where a connection can be cut: an answer that nobody reads can't be closed."""
 
     class Protocol(H11Protocol):
+        refused = False  # told that it speaks no HTTP; what else it sends is nothing
+        spelling: asyncio.TimerHandle | None = None  # until when a request that began must have come
+
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             if self.client is not None:
                 hub.transports[self.client] = transport
-            self.loop.call_later(HEAD_S_MAX, self._end_silent)
+            self._look()
+
+        def data_received(self, data: bytes) -> None:
+            if self.refused:
+                return  # taken from the wire and dropped: closing on what is unread would destroy the answer
+            super().data_received(data)
+            self._look()
+
+        def send_400_response(self, msg: str) -> None:
+            """Answer what is no HTTP as every error is answered: 431 for a head without end, else 400."""
+            error = sys.exception()
+            endless = isinstance(error, h11.RemoteProtocolError) and error.error_status_hint == TOO_LARGE
+            status = TOO_LARGE if endless else HTTPStatus.BAD_REQUEST
+            answer = response_of(Problem(status, f"{msg} {error or ''}".strip(), headers=CLOSE), "")
+            for event in (
+                h11.Response(status_code=status, headers=answer.raw_headers, reason=status.phrase.encode()),
+                h11.Data(data=bytes(answer.body)),
+                h11.EndOfMessage(),
+            ):
+                self.transport.write(self.conn.send(event) or b"")
+            self.refused = True
+            self.transport.write_eof()
+            self.loop.call_later(LINGER_S, self._end_silent)
+
+        def _look(self) -> None:
+            """Let who has begun a request, or has only connected, send all of its head in time."""
+            cycle: RequestResponseCycle | None = self.cycle  # None before the first request, whatever its type says
+            if cycle is not None and not cycle.response_complete:
+                self._heard()
+            elif self.spelling is None:
+                self.spelling = self.loop.call_later(HEAD_S_MAX, self._end_silent)
+
+        def _heard(self) -> None:
+            if self.spelling is not None:
+                self.spelling.cancel()
+                self.spelling = None
 
         def _end_silent(self) -> None:
-            """Cut who connected and never asked for anything, or is still spelling it."""
-            answering: object | None = self.cycle  # None before the first request, whatever uvicorn's types say
-            if answering is None and not self.transport.is_closing():
+            if not self.transport.is_closing():
                 self.transport.abort()
 
         def connection_lost(self, exc: Exception | None) -> None:
             super().connection_lost(exc)
+            self._heard()
             if self.client is not None:
                 hub.transports.pop(self.client, None)
 
@@ -106,6 +154,7 @@ async def live(
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=STOP_S,
         limit_concurrency=CONNECTIONS_MAX,
+        h11_max_incomplete_event_size=HEAD_READ_BYTES_MAX,
     )
     server = _Server(config)
 
@@ -113,7 +162,7 @@ async def live(
         service.stop()
         server.should_exit = True
 
-    async with service.running(asked.workers or os.cpu_count() or 1):
+    async with service.running(asked.workers or os.cpu_count() or 1, warm=asked.warm):
         ready(stop)
         await server.serve([listener])
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from starlette.requests import Request
 
-from daemon.http.artifacts import Artifacts
+from daemon.http.artifacts import Artifacts, disk_now_ns
 from daemon.http.folders import folders_in
 from daemon.http.jobs import Jobs
 from daemon.http.keys import KeyRing
@@ -20,6 +20,9 @@ from supervisor.beside import Beside
 from supervisor.clock import Clock
 from venues.aleatoric.artifacts.cache import Cache, CacheDamaged, Sidecar
 from venues.aleatoric.artifacts.event_cache import EventCache, EventSidecar
+
+CACHED_BYTES_PER_ROW = 150
+"""Of a run in the cache, for what it will take; 20 levels a side take less."""
 
 HOUSE_EACH_S = 5.0
 """How soon old artifacts go, and the streams of a revoked key."""
@@ -36,7 +39,7 @@ class Service:
         self.limits, self.clock, self.public_url = limits, clock, public_url
         self.metrics = Metrics()
         self.ring = KeyRing(self.folders.keys)
-        self.artifacts = Artifacts(self.folders.artifacts, limits.artifacts_bytes_max, limits.artifacts_age_s_max)
+        self.artifacts = Artifacts(self.folders.artifacts, limits)
         self.jobs = Jobs(self.folders.jobs, self.artifacts, limits, clock, self.metrics)
         self.cache = Cache(self.folders.cache)
         self.events = EventCache(self.folders.cache / "events")
@@ -49,10 +52,10 @@ class Service:
         self.metrics.gauge("aleatoric_artifacts_bytes", "What artifacts take.", self.artifacts.used_bytes)
 
     @asynccontextmanager
-    async def running(self, workers: int) -> AsyncIterator[None]:
+    async def running(self, workers: int, *, warm: bool = True) -> AsyncIterator[None]:
         """The service at work: workers are there, old files go."""
         async with AsyncExitStack() as stack:
-            self.jobs.start(workers)
+            self.jobs.start(workers, warm=warm)
             stack.push_async_callback(self.jobs.stop)
             stack.callback(self.hub.threads.shutdown, wait=True, cancel_futures=True)
             for other in self.beside:
@@ -77,10 +80,14 @@ class Service:
 
     def cached(self, key: str) -> dict[str, Any]:
         """An entry of the cache. Raises Problem."""
-        if (run := self.cache.find(key)) is not None:
-            return _told(run, "run") | {"manifest": msgspec.to_builtins(run.manifest)}
-        if (events := self.events.find(key)) is not None:
-            return _told(events, "normalized")
+        try:
+            if (run := self.cache.find(key)) is not None:
+                return _told(run, "run") | {"manifest": msgspec.to_builtins(run.manifest)}
+            if (events := self.events.find(key)) is not None:
+                return _told(events, "normalized")
+        except CacheDamaged as error:
+            right = "that entry is damaged; it is made again where it is asked for with enable_cache"
+            raise Problem(404, right, "cache_key") from error
         raise Problem(404, "there is no such entry in the cache; GET /mcp/caches/stats lists them", "cache_key")
 
     def uncache(self, key: str) -> bool:
@@ -101,12 +108,16 @@ class Service:
             "hit_ratio": hits / (hits + misses) if hits + misses else None,
         }
 
-    def refuse_full_cache(self) -> None:
-        """Refuse to keep more than the cache may take. Raises Problem."""
-        taken, most = sum(entry["cached_bytes"] for entry in self.cache_entries()), self.limits.cache_bytes_max
-        if taken >= most:
-            right = f"the cache has {taken} of {most} bytes: DELETE /mcp/caches/KEY, or ask without enable_cache"
-            raise Problem(507, right, "enable_cache")
+    def full_cache(self, coming_rows: int = 0) -> str:
+        """Why the cache takes no more; empty where so many rows find room beside those that are being made."""
+        limits = self.limits
+        kept = [path.stat().st_size for cache in (self.cache, self.events) for path in cache.folder.glob("*.lz4")]
+        rows = coming_rows + sum(job.rows_estimated for job in self.jobs.unfinished() if job.to_cache)
+        wanted, free = rows * CACHED_BYTES_PER_ROW, limits.cache_bytes_max - sum(kept)
+        if wanted < free and len(kept) < limits.cache_entries_max:
+            return ""
+        taken = f"{len(kept)} of {limits.cache_entries_max} entries, {sum(kept)} of {limits.cache_bytes_max} bytes"
+        return f"the cache has {taken}: DELETE /mcp/caches/KEY, or ask without enable_cache"
 
     def base_url(self, request: Request) -> str:
         """What links begin with: what the operator said, or where the client found us."""
@@ -119,13 +130,13 @@ class Service:
 
     async def _keep_house(self) -> None:
         while True:
-            for owner in {stream.owner for stream in self.hub.streams.values()}:
-                if self.ring.revoked(owner, self.clock.now_ns()):
-                    self.hub.close(owner)
             try:
-                self.artifacts.purge(self.clock.now_ns())
+                for owner in {stream.owner for stream in self.hub.streams.values()}:
+                    if self.ring.revoked(owner, self.clock.now_ns()):
+                        self.hub.close(owner)
+                self.artifacts.purge(disk_now_ns(self.clock))
             except OSError as error:
-                LOG.error("old artifacts could not be removed", exc_info=error)
+                LOG.error("what is old could not be removed; it is tried again", exc_info=error)
             await self.clock.sleep(HOUSE_EACH_S)
 
 

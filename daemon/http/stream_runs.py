@@ -26,6 +26,8 @@ DRAWN_BYTES = 6  # of a seed that nobody gave: it fits the numbers of every JSON
 EVENT_ID = re.compile(r"([0-9a-f]{12})\.(\d{1,19})\.(\d{1,13})\.(\d{1,13})\.(\d{1,12})", re.ASCII)
 """The hash, the seed, the market's start and when the stream began (both ms), the event's number."""
 SPEED_MAX = 10_000
+SPEED_MIN = 0.001
+"""Slower than that, the next event is not to be lived to, and its time leaves the range of floats."""
 
 
 class StreamQuery(BaseModel):
@@ -61,6 +63,7 @@ def stream_run(query: StreamQuery, last_event_id: str | None, limits: Limits, no
     had = _event_id(last_event_id) if last_event_id else None
     if query.mode == "composite_pair" and query.dialect != "wire":
         raise Problem(422, "dialect: a composite pair has the page's format only; omit it", "dialect")
+    refuse_slow(query.speed)
     manifest = replace(_market(query), src_latency_mode=query.src_latency_mode)
     if query.seed is not None:
         manifest = replace(manifest, seed=query.seed)
@@ -86,6 +89,12 @@ def stream_run(query: StreamQuery, last_event_id: str | None, limits: Limits, no
     begun_ms = (now_ns // NS_PER_MS if had is None else had.begun_ms) if query.speed else 0
     name = f"{hashed}.{manifest.seed}.{manifest.start_ms}.{begun_ms}"
     return StreamRun(batch, form, name, skip, begun_ms * NS_PER_MS)
+
+
+def refuse_slow(speed: float) -> None:
+    """Refuse a pace between standing still and the slowest. Raises Problem."""
+    if 0 < speed < SPEED_MIN:
+        raise Problem(422, f"speed: must be 0, or at least {SPEED_MIN:g}", "speed")
 
 
 class _EventId(Struct, frozen=True):

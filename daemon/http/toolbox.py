@@ -9,11 +9,12 @@ from msgspec import Struct
 from config.errors import ConfigError
 from config.universe import load_universe
 from daemon.http import bodies
+from daemon.http.normalizing import Normalized, Room, normalize
 from daemon.http.problems import Problem
 from daemon.http.routes_generate import waited
 from daemon.http.runs import manifest_asked
 from daemon.http.service import API_VERSION, Service
-from daemon.http.workers import Normalised, normalised
+from daemon.http.workers import Refused
 from supervisor.clock import NS_PER_MS, NS_PER_S
 from venues.aleatoric.funding.details import venue_details
 from venues.aleatoric.funding.regime import RegimeRequest, simulate_funding_regime
@@ -85,33 +86,21 @@ class Toolbox:
 
     async def normalize_events(self, asked: bodies.NormalizeRequest, caller: Caller) -> Answer:
         """Canonical events of rows."""
-        lines, key, hit = await self.normalized_lines(asked)
-        kinds: dict[str, list[msgspec.Raw]] = {"book": [], "trade": [], "bad_row": [], "unread": []}
-        events = list[msgspec.Raw]()
-        for line in lines:
-            kind = _KIND.decode(line).event_type
-            kinds[kind].append(raw := msgspec.Raw(line))
-            if kind in ("book", "trade"):
-                events.append(raw)
-        told = {"source": asked.source, "symbol": asked.symbol, "event_count": len(events), "events": events}
-        told |= {"bad_rows": kinds["bad_row"], "unread": kinds["unread"], "cache_key": key, "cache_hit": hit}
-        result: Answer = msgspec.json.decode(msgspec.json.encode(told))
+        given = asked.model_dump(exclude_unset=True) | {"stream": False}
+        result: Answer = msgspec.json.decode((await self.normalized(msgspec.json.encode(given))).answer)
         return result
 
-    async def normalized_lines(self, asked: bodies.NormalizeRequest) -> Normalised:
-        """The outcomes as lines of JSON, their key in the cache, and whether they were there."""
-        most = self.service.limits.events_normalized_max
-        if len(asked.events) > most:
-            raise Problem(422, f"events: {len(asked.events)} rows, and {most} are allowed at once", "events")
-        cache = None
-        if asked.enable_cache:
-            self.service.refuse_full_cache()
-            cache = self.service.events.folder
-        rows = msgspec.json.encode(asked.events)
-        lines, key, hit = await self.service.jobs.work(normalised, asked.source, asked.symbol, rows, cache)
-        if asked.enable_cache:
-            (self.service.metrics.hits if hit else self.service.metrics.misses).add()
-        return lines, key, hit
+    async def normalized(self, body: bytes) -> Normalized:
+        """What comes of the body of a request. Raises Problem."""
+        service = self.service
+        room = Room(service.limits.events_normalized_max, service.events.folder, service.full_cache())
+        try:
+            found = await service.jobs.work(normalize, body, room)
+        except Refused as error:
+            raise Problem(error.status, error.detail, error.field) from None
+        if found.cache_hit is not None:
+            (service.metrics.hits if found.cache_hit else service.metrics.misses).add()
+        return found
 
     async def simulate_funding_regime(self, asked: bodies.FundingRequest, caller: Caller) -> Answer:
         """Funding from now on."""
@@ -132,13 +121,6 @@ class Toolbox:
     async def get_cache_stats(self, asked: bodies.NoArguments, caller: Caller) -> Answer:
         """What the cache holds and how small it is."""
         return self.service.cache_stats()
-
-
-class _Kind(Struct):
-    event_type: str
-
-
-_KIND = msgspec.json.Decoder(_Kind)
 
 
 def _about(name: str) -> Answer:

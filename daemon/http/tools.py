@@ -1,6 +1,7 @@
 """The nine tools: name, words, arguments and REST wrapper of each, in one table that MCP, REST and discovery read."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from msgspec import Struct
@@ -8,7 +9,9 @@ from pydantic import BaseModel, ValidationError
 
 from config.errors import ConfigError
 from daemon.http import bodies
-from daemon.http.problems import SHOWN_MAX, Problem, problem_of
+from daemon.http.bodies import SHOWN_MAX, fault_of
+from daemon.http.problems import Problem, problem_of
+from daemon.http.service import Service
 from daemon.http.toolbox import Answer, Caller, Toolbox
 from venues.aleatoric.canonical.events import BadRequest
 
@@ -111,9 +114,16 @@ async def call(toolbox: Toolbox, name: str, arguments: dict[str, Any], caller: C
     tool = BY_NAME.get(name)
     if tool is None:
         raise Problem(404, f"there is no tool {name[:SHOWN_MAX]!r}; there are {', '.join(BY_NAME)}", "name")
-    metrics = toolbox.service.metrics.tools
+    with counted(toolbox.service, name):
+        return await tool.run(toolbox, _read(tool, arguments), caller)
+
+
+@contextmanager
+def counted(service: Service, name: str) -> Iterator[None]:
+    """Count how a tool's call ends. Raises Problem for what it refuses."""
+    metrics = service.metrics.tools
     try:
-        answer = await tool.run(toolbox, _read(tool, arguments), caller)
+        yield
     except (Problem, ConfigError, BadRequest) as error:
         metrics.add(name, "refused")
         raise problem_of(error) from error
@@ -121,7 +131,6 @@ async def call(toolbox: Toolbox, name: str, arguments: dict[str, Any], caller: C
         metrics.add(name, "failed")
         raise
     metrics.add(name, "ok")
-    return answer
 
 
 def _read(tool: Tool, arguments: dict[str, Any]) -> BaseModel:
@@ -129,6 +138,4 @@ def _read(tool: Tool, arguments: dict[str, Any]) -> BaseModel:
     try:
         return tool.arguments.model_validate(arguments)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(map(str, first["loc"]))
-        raise Problem(422, f"{field or 'arguments'}: {first['msg']}", field) from None
+        raise Problem(422, *fault_of(error.errors(include_url=False)[0])) from None

@@ -9,8 +9,6 @@ import shutil
 import signal
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from decimal import Decimal
-from hashlib import sha256
 from multiprocessing import get_context, parent_process
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -23,13 +21,11 @@ from msgspec import Struct
 from config.errors import ConfigError
 from venues.aleatoric.artifacts.cache import Cache, CacheDamaged, key_of
 from venues.aleatoric.artifacts.driver import WINDOW_BLOCKS, Heard, Report, Settings, run_batch
-from venues.aleatoric.artifacts.event_cache import EventCache, event_key
+from venues.aleatoric.artifacts.event_cache import EventCache
 from venues.aleatoric.artifacts.files import Written, join_parts, parts_folder, paths_of, write_window
 from venues.aleatoric.artifacts.rows import Rows
 from venues.aleatoric.artifacts.table import events
 from venues.aleatoric.batch import Batch
-from venues.aleatoric.canonical.events import BadRow, Unread, to_json
-from venues.aleatoric.canonical.normalise import normalise
 from venues.aleatoric.manifest import SimulationManifest
 
 LOG = logging.getLogger("obid.http")
@@ -82,9 +78,9 @@ class Cancelled(Exception):
 class Refused(Exception):
     """What was asked can't be made, as was seen only then; says the field. (ConfigError can't go between processes.)"""
 
-    def __init__(self, detail: str, field: str) -> None:
-        super().__init__(detail, field)
-        self.detail, self.field = detail, field
+    def __init__(self, detail: str, field: str, status: int = 422) -> None:
+        super().__init__(detail, field, status)
+        self.detail, self.field, self.status = detail, field, status
 
 
 def make(task: Task) -> dict[str, Any]:
@@ -184,31 +180,6 @@ def export_events(folder: Path, key: str, out: Path) -> None:
     EventCache(folder).export(key, out)
 
 
-Normalised = tuple[list[bytes], str | None, bool]
-"""Lines of canonical events, bad rows and unread ones; the key they are kept under; whether they were there."""
-
-
-def normalised(source: str, symbol: str | None, rows: bytes, cache: Path | None) -> Normalised:
-    """What comes of rows, which are a JSON list. Raises BadRequest."""
-    key = event_key(source, symbol, rows)
-    kept = EventCache(cache) if cache is not None else None
-    try:
-        if kept is not None and kept.find(key) is not None:
-            return list(kept.lines(key)), key, True
-    except CacheDamaged as error:
-        LOG.error("cached events are made again", exc_info=error)
-    decoder = msgspec.json.Decoder(float_hook=Decimal)
-    outcomes = list(normalise(source, decoder.decode(rows), symbol))
-    lines = [to_json(outcome) for outcome in outcomes]
-    if kept is None:
-        return lines, None, False
-    bad, unread = (sum(isinstance(outcome, kind) for outcome in outcomes) for kind in (BadRow, Unread))
-    about: dict[str, str | int | None] = {"source": source, "symbol": symbol}
-    about |= {"input_sha256": sha256(rows).hexdigest(), "row_count": len(lines) - bad - unread}
-    kept.keep(key, about | {"bad_rows": bad, "unread": unread}, lines)
-    return lines, key, False
-
-
 def warm() -> None:
     """Load what the work needs, before there is any: the libraries come with the first table."""
     from daemon.generate import batch_of
@@ -230,6 +201,15 @@ def _end_with(parent: BaseProcess | None) -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+def ended(pool: ProcessPoolExecutor) -> Thread | None:
+    """End the processes of a pool, at work or not; its own thread ends soon after."""
+    processes, thread = list((pool._processes or {}).values()), pool._executor_manager_thread  # None: it never worked
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.kill()
+    return thread if isinstance(thread, Thread) else None
 
 
 def new_pool(workers: int) -> ProcessPoolExecutor:

@@ -1,6 +1,6 @@
 """Alpaca's whole adapter on an emulated exchange in virtual time: only HTTP and sockets are not ours."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -12,9 +12,10 @@ from venues.alpaca.adapter import Alpaca
 from venues.alpaca.login import Login
 from venues.alpaca.parts import Shared, Wanted
 from venues.alpaca.rest import Rest
+from venues.alpaca.silence import NoMarket
 from venues.alpaca.trading_stream import TradingStream
 from venues.alpaca.trading_wire import Said, read_frame
-from venues.market import Bar, MarketEvent, OrderRequest, Side, TimeInForce
+from venues.market import OrderRequest, Side, TimeInForce
 from venues.rest import Answer, NotAnswered
 
 T = TypeVar("T")
@@ -47,34 +48,6 @@ class DeskHttp:
 
     async def close(self) -> None:
         """There is nothing to let go of."""
-
-
-class NoMarket:
-    """Market data of which nothing comes."""
-
-    def __init__(self, symbols: Sequence[str]) -> None:
-        self.symbols = symbols
-
-    async def open(self) -> str:
-        """Nothing opens."""
-        return "nothing is heard"
-
-    async def market(self) -> AsyncIterator[Sequence[MarketEvent]]:
-        """Nothing."""
-        nothing: tuple[Sequence[MarketEvent], ...] = ()
-        for batch in nothing:
-            yield batch
-
-    async def history(self, symbol: str, interval_ns: int, bars: int) -> Sequence[Bar]:
-        """Nothing."""
-        return ()
-
-    def deaf(self) -> Collection[str]:
-        """Of nothing."""
-        return ()
-
-    async def close(self) -> None:
-        """Nothing is open."""
 
 
 class AlpacaAdapted:

@@ -11,7 +11,7 @@ from actors.feed import History
 from actors.given_bars import BarFeed
 from actors.messages import BarGiven, BarHistory
 from daemon.markets import instrument_of
-from daemon.museum.alpaca_adapted import LOGIN, NOWHERE, AlpacaAdapted, DeskHttp, NoMarket, adapt_alpaca
+from daemon.museum.alpaca_adapted import LOGIN, NOWHERE, AlpacaAdapted, DeskHttp, adapt_alpaca
 from daemon.museum.alpaca_desk import COIN, NO_SHORT, RTH, SHARE, AlpacaDesk, at_ns, facts_of
 from daemon.museum.bench import ENGINE, EQUITY_MINOR, MINUTE_NS, NOW_NS, PRICE, S, instrument, request
 from daemon.museum.exhibit import Exhibit
@@ -25,6 +25,7 @@ from venues.alpaca.parts import Shared, Wanted
 from venues.alpaca.plan import BASIC, PLUS
 from venues.alpaca.rest import Rest
 from venues.alpaca.rules import order_body
+from venues.alpaca.silence import NoMarket
 from venues.alpaca.trading_stream import TradingStream
 from venues.alpaca.trading_wire import Update, read_frame
 from venues.market import MINOR_PER_USD, Bar, Book, Fill, Level, Side

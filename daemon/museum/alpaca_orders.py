@@ -306,7 +306,7 @@ def _next_updates_alone() -> int:
 FILLS_WHILE_AWAY = Exhibit(
     name="lean-ib-249",
     story="Fills that came during a disconnect were dropped, and nothing ever asked for them.",
-    sources=("lean-ib-249", "D11"),
+    sources=("lean-ib-249", "D11", "barter-280"),
     stake="a position without an owner",
     right=lambda: adapt_alpaca(_away),
     wrong=_next_updates_alone,

@@ -136,7 +136,7 @@ async def _only_logs_in(venue: Loopback) -> str:
 SILENT_ZOMBIE = Exhibit(
     name="l4-silent-zombie",
     story="After a reconnect the stream was logged in and subscribed to nothing; it lived, and said nothing.",
-    sources=("L4",),
+    sources=("L4", "vnpy-2355"),
     stake="no prices, and a connection slot that is taken",
     right=lambda: _play(_wakes_subscribed),
     wrong=lambda: _play(_only_logs_in),
@@ -246,7 +246,7 @@ async def _knocks(venue: Loopback, *, patient: bool) -> int:
 STORM = Exhibit(
     name="alpaca-740-storm",
     story="The trading stream reconnected every ten milliseconds while the venue was down, and met 429 when it was up.",
-    sources=("alpaca-740",),
+    sources=("alpaca-740", "nt-1989", "nt-1339"),
     stake="an account that is barred at the moment it matters",
     right=lambda: _play(partial(_knocks, patient=True)),
     wrong=lambda: _play(partial(_knocks, patient=False)),

@@ -7,9 +7,11 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.ledger import LedgerMind, recover, written
+from actors.ledger import LedgerMind
+from actors.ledger_recovery import recover
 from actors.maker_watchdog import MakerWatchdog
 from actors.messages import BarHistory, Imbalance, OrderChanged, PositionChanged, RunStarted
+from actors.records import written
 from actors.signal import Signal
 from config.load import load_profile
 from config.profile import Profile

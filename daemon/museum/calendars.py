@@ -259,7 +259,7 @@ def _entries_alone() -> list[str]:
 RESTS_INTO_A_PRINT = Exhibit(
     name="quantdinger-141",
     story="A halt around news was asked for; one that only refuses new entries leaves those that rest to be run over.",
-    sources=("quantdinger-141", "README"),
+    sources=("quantdinger-141", "README", "pythontraderbot-3", "standx-cli-43", "autotrading-scheduler-7"),
     stake="fills at the old price in the second of the print",
     right=_near_a_print,
     wrong=_entries_alone,

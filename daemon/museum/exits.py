@@ -132,7 +132,7 @@ def _pending_for_ever() -> int:
 PENDING_FOR_EVER = Exhibit(
     name="d3-pending-for-ever",
     story="A question on the way of an exit failed, the exit counted as under way, and no stop ever came again.",
-    sources=("D3",),
+    sources=("D3", "bbgo-1764"),
     stake="a position without a stop, until somebody looks",
     right=_stop_after_silence,
     wrong=_pending_for_ever,
@@ -185,7 +185,7 @@ def _by_stream_alone() -> int:
 SHADOW_TAKER = Exhibit(
     name="d5-shadow-taker",
     story="In shadow an order that crosses was announced, and no fill of it ever was.",
-    sources=("D5",),
+    sources=("D5", "tracequant-24", "autofx-v2-27"),
     stake="a rehearsal without positions",
     right=_shadow_taker,
     wrong=_by_stream_alone,
@@ -317,7 +317,7 @@ def _since_the_start() -> int:
 DAY_NEVER_TURNS = Exhibit(
     name="d13-day-never-turns",
     story="The day of the daily loss never ended, so small losses of many days added up to a halt.",
-    sources=("D13",),
+    sources=("D13", "ft-2968"),
     stake="an engine that stops for no reason of today",
     right=_loss_of_two_days,
     wrong=_since_the_start,

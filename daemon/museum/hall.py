@@ -19,6 +19,8 @@ from daemon.museum import (
     positions,
     rounding,
     sockets,
+    threads,
+    threads_alive,
     whole,
 )
 from daemon.museum.exhibit import Exhibit
@@ -27,7 +29,13 @@ from daemon.museum.sources import SOURCES, Source
 HYPERLIQUID = (rounding, answers, outcomes, fills, positions, entries, exits, budgets, machine, whole, sockets)
 """The first wing; a new one adds its modules to WINGS and its sources to sources.py."""
 ALPACA = (alpaca_orders, alpaca_streams, alpaca_history)
-WINGS = {"hyperliquid": HYPERLIQUID, "alpaca": ALPACA, "calendars": (calendars,), "equities": (equities,)}
+WINGS = {
+    "hyperliquid": HYPERLIQUID,
+    "alpaca": ALPACA,
+    "calendars": (calendars,),
+    "equities": (equities,),
+    "threads": (threads, threads_alive),
+}
 
 EXHIBITS: dict[str, Exhibit] = {
     exhibit.name: exhibit for rooms in WINGS.values() for room in rooms for exhibit in room.EXHIBITS

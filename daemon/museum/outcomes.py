@@ -32,7 +32,7 @@ def _send(venue: PaperVenue, seconds: float = 20) -> list[Any]:
         "executor",
         Executor,
         lambda: Executor(ExecutorMind(ENGINE, lambda: f"o{next(ids)}", expires=True), venue),  # type: ignore[arg-type]
-        ((1, approved), (2, Journaled(ENGINE, "o1"))),
+        ((1, approved), (2, Journaled(ENGINE, "o1", approved.wish.symbol))),
         seconds,
     )
 
@@ -145,7 +145,7 @@ def _counts_failures() -> list[str]:
 DROPPED_IN_AN_OUTAGE = Exhibit(
     name="hb-8457",
     story="DNS was down; six orders that the venue had taken were given up after a few failed questions.",
-    sources=("hb-8457",),
+    sources=("hb-8457", "hb-3374", "hb-493", "hb-601"),
     stake="a short position that nobody manages",
     right=_outage,
     wrong=_counts_failures,

@@ -16,6 +16,7 @@ from risk.gate import judge
 from risk.intent import Approved
 from venues.hyperliquid import info
 from venues.hyperliquid.meta import assets_of, dexs_of, universe_of
+from venues.market import VenuePosition
 
 NAMES = ("BTC", "ETH", "xyz:TSLA")
 
@@ -86,7 +87,7 @@ def _two_dexs() -> Desk:
     return desk
 
 
-def _held(dexs: Iterable[str]) -> list[str]:
+def _held_at(dexs: Iterable[str]) -> list[str]:
     """Names that are held on these dexs, as the exchange tells."""
     desk, names = _two_dexs(), []
     for dex in dexs:
@@ -100,8 +101,8 @@ ONE_CLEARINGHOUSE = Exhibit(
     story="Only the venue's own clearinghouse was asked, so positions on builder dexs looked flat.",
     sources=("L16",),
     stake="five real positions without an owner",
-    right=lambda: _held(dexs_of(NAMES)),
-    wrong=lambda: _held(("",)),
+    right=lambda: _held_at(dexs_of(NAMES)),
+    wrong=lambda: _held_at(("",)),
     check=lambda names: names == ["BTC", "xyz:TSLA"],
 )
 
@@ -209,7 +210,97 @@ EVERY_DEX = Exhibit(
     check=lambda questions: questions <= 2,
 )
 
+# --- what a look makes of it ------------------------------------------------------------------------------------------
+
+
+def _compared(books: Bookkeeper, lots: int) -> Bookkeeper:
+    """A ledger after a minute beside a venue that holds so much."""
+    believed = books.mind._position(ENGINE, "BTC", 0, NOW_NS)
+    held = [VenuePosition("BTC", lots, 1_000_000.0)] if lots else []
+    said = perform(
+        "reconciler",
+        Reconciler,
+        lambda: Reconciler(ReconcilerMind(ENGINE), PaperVenue(papers(held=held)), Told(NOW_NS)),  # type: ignore[arg-type]
+        ((0.5, believed), (1, Restated(ENGINE, "reconciler"))),
+        seconds=60,
+    )
+    books.tell(*(one for one in said if isinstance(one, Drift)))
+    return books
+
+
+def _held(lots: int) -> Bookkeeper:
+    books = Bookkeeper()
+    books.tell(filled(lots, "f1", ""))
+    return books
+
+
+def _restarted_with_what_is_held() -> int:
+    return _compared(_held(10).restarted(), 10).held()
+
+
+def _undone_at_the_start() -> int:
+    """What a start finds in its memory is undone by a made-up fill the other way, to begin with a clean slate."""
+    memory = 10
+    memory += -memory
+    return memory
+
+
+FLATTENED_BY_A_START = Exhibit(
+    name="nt-4736",
+    story="A warm restart booked an equal and opposite fill that nobody made, and a second position could be opened.",
+    sources=("nt-4736",),
+    stake="twice the position that is believed",
+    right=_restarted_with_what_is_held,
+    wrong=_undone_at_the_start,
+    check=lambda lots: lots == 10,
+)
+
+
+def _refuses_to_start() -> int:
+    """What cannot be derived from the fills of the last days is an error, and the books stay as they are."""
+    memory, fills_of_days = 75, 0
+    return memory + fills_of_days
+
+
+THROUGH_ZERO = Exhibit(
+    name="nt-3104",
+    story="75 lots were believed, the venue was 65 short by older trades than it tells, and the node would not start.",
+    sources=("nt-3104",),
+    stake="a position on the other side that nobody manages",
+    right=lambda: _compared(_held(75), -65).held(),
+    wrong=_refuses_to_start,
+    check=lambda lots: lots == -65,
+)
+
+
+def _told_after_it_was_adopted() -> int:
+    books = _compared(Bookkeeper(), 10)
+    books.tell(filled(10, "late", ""))
+    return books.held()
+
+
+def _on_top() -> int:
+    """The difference is booked, and so is the fill that it was."""
+    memory = 0
+    for lots in (10, 10):
+        memory += lots
+    return memory
+
+
+LATE_AND_ADOPTED = Exhibit(
+    name="reconcile-late-fill",
+    story="A fill that a page had hidden was adopted as a difference, came after all and was booked a second time.",
+    sources=("reconcile",),
+    stake="twice the position, until the next look sells it again at another price",
+    right=_told_after_it_was_adopted,
+    wrong=_on_top,
+    check=lambda lots: lots == 10,
+)
+
 EXHIBITS = (
+    FLATTENED_BY_A_START,
+    THROUGH_ZERO,
+    LATE_AND_ADOPTED,
     STALE_MEMORY,
     DUST,
     ONE_CLEARINGHOUSE,

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from msgspec import Struct
 
+from actors.messages import BooksAsked, BooksTold
 from daemon.museum.bench import NOW_NS, S
 from supervisor.actor import Body, MindBody, Post
 from supervisor.child import ChildSpec, SupervisorSpec
@@ -36,6 +37,17 @@ class Listener:
         return ()
 
 
+class Clerk:
+    """A ledger that has always written what it was told, or whoever is asked in its place."""
+
+    hears: ClassVar[tuple[Hears, ...]] = (Hears(BooksAsked),)
+    says: ClassVar[tuple[type, ...]] = (BooksTold,)
+
+    def hear(self, asked: BooksAsked) -> tuple[BooksTold, ...]:
+        """It is."""
+        return (BooksTold(asked.engine, asked.number),)
+
+
 class Silent:
     """A body for those who only lend their voice to what the exhibit says."""
 
@@ -43,6 +55,9 @@ class Silent:
         """Be there."""
         post.ready()
         await post.clock.loop.create_future()
+
+
+CLERK = (ChildSpec(name="clerk", start=lambda: MindBody(Clerk()), hears=Clerk.hears, says=Clerk.says),)
 
 
 def perform(name: str, actor: type[Any], start: Callable[[], Body], cues: Sequence[Cue], seconds: float) -> list[Any]:
@@ -56,6 +71,7 @@ def perform(name: str, actor: type[Any], start: Callable[[], Body], cues: Sequen
         children=(
             ChildSpec(name="listener", start=lambda: MindBody(Listener(pages)), hears=listens),
             ChildSpec(name="account", start=Silent, says=echoed),
+            *(CLERK if BooksAsked in actor.says else ()),
             ChildSpec(name=name, engine="perps", start=start, hears=actor.hears, says=actor.says),
         ),
     )
@@ -112,6 +128,14 @@ class PaperVenue:
         if not self.papers.reachable:
             raise VenueUnreachable("no route to the venue")
         return self.papers
+
+    def deaf(self) -> Sequence[str]:
+        """Nothing: everything is heard."""
+        return ()
+
+    def theirs_ns(self, at_ns: int) -> int:
+        """The same: there is one clock."""
+        return at_ns
 
     async def open_orders(self) -> Sequence[OpenOrder]:
         """What rests."""

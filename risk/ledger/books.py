@@ -105,6 +105,10 @@ class Books:
         except KeyError:
             raise UnknownInstrument(f"{engine} has no instrument {symbol!r}, so its lots have no worth") from None
 
+    def knows(self, fill: Fill) -> bool:
+        """Whether a fill is booked, or so old that it counts as booked."""
+        return self._knows(fill.engine, f"fill:{fill.id}", fill.at_ns)
+
     # --- what is posted
 
     def post(self, event: Event) -> Entry | None:

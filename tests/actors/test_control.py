@@ -3,7 +3,7 @@
 import asyncio
 
 from actors.control import Control
-from actors.messages import Command, Order
+from actors.messages import Command, Order, Tune
 from supervisor.child import ChildSpec
 from supervisor.mailbox import Hears, Overflow
 from tests.fakes import child, play, tree
@@ -33,5 +33,5 @@ def test_commands_wait_for_a_busy_actor_and_all_arrive_in_order():
         assert obeyed == ["0", "1", "2", "3", "4"]
         assert not any(house.restarts.values())
 
-    ear = child("breaker", slow, hears=(Hears(Command, Overflow.BLOCK, size_max=1),))
+    ear = child("breaker", slow, hears=(Hears(Command, Overflow.BLOCK, size_max=1), Hears(Tune)))
     play(tree(ear, ChildSpec(name="control", start=lambda: Control(EagerDoor()), says=Control.says)), script)

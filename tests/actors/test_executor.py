@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from actors.executor import EXPIRY_S, Executor, ExecutorMind
+from actors.executor import EXPIRY_S, NEVER_SENT, Executor, ExecutorMind
 from actors.messages import CancelSent, Journaled, OrderPlanned, Unanswered
 from risk.intent import Approved, Cancel, Evidence, Intent, Purpose, Reprice
 from supervisor.actor import MindBody
@@ -82,8 +82,17 @@ def test_an_intent_becomes_an_order_that_expires_and_waits_for_the_disk() -> Non
     assert planned.entry and planned.order.id == "o-1" and planned.order.intent_id == "i-1"
     assert planned.order.expires_ns == 7 + EXPIRY_S * NS_PER_S
     assert not planned.order.reduce_only and planned.order.replaces == ""
-    assert executor.release(Journaled("perps", "o-1")) == planned.order
-    assert executor.release(Journaled("perps", "o-1")) is None, "an order is sent once"
+    assert executor.release(Journaled("perps", "o-1", "BTC"), 8) == planned.order
+    assert executor.release(Journaled("perps", "o-1", "BTC"), 8) is None, "an order is sent once"
+
+
+def test_an_order_that_a_crashed_executor_planned_was_never_sent() -> None:
+    """Who hears that it is on disk is who would have sent it; at Alpaca nobody could prove it any more."""
+    executor = mind()
+    assert executor.release(Journaled("perps", "o-1", "BTC"), 8) == Rejected("perps", "o-1", "BTC", NEVER_SENT, 8)
+    planned = executor.plan(approved(intent()))
+    assert executor.withdraw(planned.order.id)
+    assert executor.release(Journaled("perps", planned.order.id, "BTC"), 9) is None, "withdrawn, and said to be"
 
 
 def test_exits_reduce_only_and_a_venue_without_expiry_gets_none() -> None:
@@ -130,11 +139,14 @@ class Clerk:
 
     def hear(self, message: Any) -> tuple[Any, ...]:
         self.heard.append(message)
-        return (Journaled("perps", message.order.id),) if isinstance(message, OrderPlanned) else ()
+        planned = isinstance(message, OrderPlanned)
+        return (Journaled("perps", message.order.id, message.order.symbol),) if planned else ()
 
 
-def outcome(answer: Callable[[], Awaitable[Any]], wish: Any, *, expires: bool = True) -> tuple[list[Any], list[str]]:
-    """What the executor says of a wish when the venue answers so, and what the venue was asked."""
+def outcome(
+    answer: Callable[[], Awaitable[Any]], *wishes: Any, expires: bool = True, mind: Callable[..., ExecutorMind] = mind
+) -> tuple[list[Any], list[str]]:
+    """What the executor says of wishes when the venue answers so, and what the venue was asked."""
     heard: list[Any] = []
     venue: Any = Scripted(answer)
 
@@ -156,7 +168,8 @@ def outcome(answer: Callable[[], Awaitable[Any]], wish: Any, *, expires: bool = 
         tree = asyncio.ensure_future(Supervisor(root, house).run())
         await clock.sleep(0.1)
         for put in house.route(Approved):
-            put(approved(wish))
+            for wish in wishes:
+                put(approved(wish))
         await clock.sleep(60)
         tree.cancel()
         await asyncio.wait([tree])
@@ -187,6 +200,22 @@ def test_a_reprice_marks_the_old_order_and_replaces_it() -> None:
     heard, asked = outcome(accept, reprice())
     assert [type(m) for m in heard] == [OrderPlanned, CancelSent, Accepted]
     assert heard[1].order_id == "o-0" and asked == ["replace o-0 by o-1"]
+
+
+class Fragile(ExecutorMind):
+    """Dies of exits."""
+
+    def plan(self, approved: Approved[Any]) -> OrderPlanned:
+        if approved.wish.purpose is Purpose.EXIT:
+            raise ZeroDivisionError("a bug")
+        return super().plan(approved)
+
+
+def test_what_came_behind_a_wish_that_it_dies_of_is_carried_out_by_its_successor() -> None:
+    ids = iter(f"o-{n}" for n in range(1, 100))
+    fragile = lambda expires: Fragile("perps", lambda: next(ids), expires=expires)  # noqa: E731
+    _, asked = outcome(accept, intent(), intent(Purpose.EXIT), cancel(), intent(), mind=fragile)
+    assert asked == ["cancel o-0", "submit o-2"], "o-1 was planned by the dead one, and never sent"
 
 
 def test_a_lost_answer_is_doubt_behind_a_fence_and_never_a_rejection() -> None:

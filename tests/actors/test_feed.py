@@ -6,8 +6,8 @@ from itertools import count
 
 import pytest
 
-from actors.feed import Feed, FeedMind, History, Stream
-from actors.messages import BarHistory, BookRefused, StreamState
+from actors.feed import FROZEN_NS, Feed, FeedMind, History, Stream
+from actors.messages import BarHistory, BookRefused, Stale, StreamState
 from supervisor.child import ChildSpec
 from supervisor.clock import NS_PER_S
 from supervisor.messages import ChildStarted
@@ -18,8 +18,10 @@ from venues.venue import VenueMisspoke, VenueUnreachable
 BID, ASK = Level(99.0, 1.0), Level(101.0, 2.0)
 
 
-def book(at_ns: int = 1, bids: tuple[Level, ...] = (BID,), asks: tuple[Level, ...] = (ASK,)) -> Book:
-    return Book("BTC", at_ns, at_ns, bids, asks)
+def book(
+    at_ns: int = 1, bids: tuple[Level, ...] = (BID,), asks: tuple[Level, ...] = (ASK,), symbol: str = "BTC"
+) -> Book:
+    return Book(symbol, at_ns, at_ns, bids, asks)
 
 
 def mind() -> FeedMind:
@@ -55,7 +57,7 @@ def test_a_refused_book_does_not_keep_a_stream_fresh() -> None:
     feed.sift([book(at_ns=1 * NS_PER_S)])
     assert list(feed.check_ages(2 * NS_PER_S)) == [StreamState("perps", "BTC", True, 1000, 2 * NS_PER_S)]
     feed.sift([book(at_ns=4 * NS_PER_S, bids=())])
-    assert list(feed.check_ages(4 * NS_PER_S)) == [StreamState("perps", "BTC", False, 3000, 4 * NS_PER_S)]
+    assert list(feed.check_ages(4 * NS_PER_S)) == [StreamState("perps", "BTC", False, 3000, 4 * NS_PER_S, Stale.OLD)]
 
 
 def test_a_stream_is_said_only_when_it_changes_and_a_silent_one_is_never_fresh() -> None:
@@ -87,6 +89,22 @@ def test_a_stream_that_the_venue_may_not_hear_in_full_is_stale_whatever_its_age(
     assert [(one.symbol, one.fresh) for one in feed.check_ages(NS_PER_S, deaf=("BTC",))] == [("BTC", False)]
     assert list(feed.check_ages(NS_PER_S, deaf=("BTC",))) == []
     assert [(one.symbol, one.fresh) for one in feed.check_ages(NS_PER_S)] == [("BTC", True)]
+
+
+def test_what_is_not_fresh_says_why() -> None:
+    feed = mind()
+    feed.unlearnt = {"ETH"}
+    feed.sift([book(at_ns=NS_PER_S), book(NS_PER_S, symbol="ETH")])
+    whys = {one.symbol: one.why for one in feed.check_ages(NS_PER_S)}
+    assert whys == {"BTC": None, "ETH": Stale.UNLEARNT}
+    assert list(feed.check_ages(NS_PER_S)) == []
+    assert {one.symbol: one.why for one in feed.check_ages(4 * NS_PER_S, again=True)} == dict.fromkeys(whys, Stale.OLD)
+    feed.sift([book(at_ns=5 * NS_PER_S), book(5 * NS_PER_S, symbol="ETH")])
+    again = {one.symbol: one.why for one in feed.check_ages(5 * NS_PER_S, deaf=("BTC",), again=True)}
+    assert again == {"BTC": Stale.DEAF, "ETH": Stale.UNLEARNT}
+    later_ns = 5 * NS_PER_S + FROZEN_NS
+    feed.sift([book(at_ns=later_ns), book(later_ns, symbol="ETH")])
+    assert {one.why for one in feed.check_ages(later_ns, again=True)} == {Stale.FROZEN}
 
 
 class Sulking:

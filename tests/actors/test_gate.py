@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from actors.gate import Gate
 from actors.messages import (
+    Awoke,
     BreakerChanged,
     EntryTaken,
     MacroWindow,
@@ -17,12 +18,13 @@ from actors.messages import (
     SectorCounts,
     StreamState,
     TradingState,
+    Watched,
 )
 from config.load import load_profile
 from risk import rules
 from risk.circuit_breaker import Breaker
 from risk.gate_state import new_state
-from risk.intent import Approved, Cancel, Evidence, Intent, Purpose, Refused, Trading
+from risk.intent import Approved, Cancel, Evidence, Intent, Purpose, Refused, Reprice, Trading
 from risk.order import OrderState
 from risk.session import NO_DAYS, session_on
 from supervisor.mailbox import Overflow
@@ -197,3 +199,51 @@ def test_a_close_that_the_venue_brings_forward_ends_entries_sooner():
     assert case()
     mind.hear(SessionMoved("equities", "2026-01-05", session.closes_ns - 120 * MINUTE_NS, wish.at_ns))
     assert not case(), "half an hour before the close that was moved, entries are over"
+
+
+def watched_gate(*told):
+    mind = gate(*OPENINGS)
+    mind.state = replace(mind.state, watched_until_ns=0)
+    for message in told:
+        assert mind.hear(message) == ()
+    return mind
+
+
+def test_where_a_dead_man_is_asked_for_no_entry_passes_without_his_time():
+    assert verdict(watched_gate()) == "deadman"
+    assert verdict(watched_gate(Watched(NOW_NS, "", NOW_NS - 9))) is Approved
+    assert verdict(watched_gate(Watched(NOW_NS - 1, "", NOW_NS - 9))) == "deadman", "it ran out while all stood still"
+    late = watched_gate(Watched(NOW_NS + 9, "", NOW_NS - 9), Watched(0, "he is gone", NOW_NS))
+    (said,) = late.hear(ENTRY)
+    assert (said.rule, said.value) == ("deadman", "he is gone")
+    assert verdict(gate(*OPENINGS)) is Approved, "where none is asked for, nobody is missed"
+
+
+def test_without_a_dead_man_exits_and_cancels_pass():
+    held = (PositionChanged("perps", "BTC", -300, 700_000.0, 0, 0, NOW_NS),)
+    assert verdict(watched_gate(*held), replace(ENTRY, purpose=Purpose.EXIT, reason="stop_loss")) is Approved
+    cancel = Cancel(engine="perps", intent_id="i1", order_id="o1", symbol="BTC", reason="lifetime", at_ns=NOW_NS)
+    assert verdict(watched_gate(), cancel) is Approved
+
+
+def test_after_it_was_away_nothing_is_moved_either_whatever_time_the_wish_bears():
+    """A reprice bears the time of the tick that it answers, which may be from before the process was stopped."""
+    move = Reprice(
+        engine="perps", intent_id="i1", order_id="o1", symbol="BTC", side=Side.BUY, lots_left=300, lots_total=300,
+        ticks=700_000, time_in_force=TimeInForce.ALO, purpose=Purpose.ENTRY, reason="behind", at_ns=NOW_NS,
+    )  # fmt: skip
+    mind = watched_gate(Watched(NOW_NS + 9, "", NOW_NS), order())
+    assert verdict(mind, move) is Approved
+    mind.hear(Awoke(20.0, NOW_NS))
+    assert verdict(mind, move) == "deadman"
+    mind.hear(OPENINGS[1])
+    assert verdict(mind, move) is Approved
+
+
+def test_after_it_was_away_the_gate_waits_for_a_new_verdict():
+    mind = gate(*OPENINGS, Awoke(20.0, NOW_NS))
+    (said,) = mind.hear(ENTRY)
+    assert (said.rule, said.bound) == ("reconciled", "reconciled")
+    assert said.value.startswith("away for 20 s")
+    mind.hear(OPENINGS[1])
+    assert verdict(mind) is Approved

@@ -123,7 +123,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(STEPS, max_size=60))
 def test_no_sector_ever_has_more_names_than_its_cap(steps):
     house = House()

@@ -115,7 +115,7 @@ class World:
 PRICES = st.sampled_from([98_000.0, 98_900.0, 99_500.0, 100_000.0, 100_500.0, 101_100.0, 102_000.0])
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     st.lists(st.sampled_from(FATES), max_size=40),
     st.lists(st.tuples(PRICES, st.sampled_from([-0.6, 0.6])), min_size=5, max_size=40),
@@ -126,7 +126,7 @@ def test_no_doubled_entry_and_no_exit_that_does_not_fit(fates, minutes):
         world.minute(mid, obi)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(st.sampled_from(FATES), max_size=12))
 def test_a_stop_comes_through_whatever_is_lost(fates):
     world = World(fates)

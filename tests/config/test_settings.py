@@ -15,6 +15,7 @@ from config.settings import CONFIRMATION, CREDENTIALS, SECRETS, Settings, load_s
 
 CANARY = "canary-0xdeadbeef"
 AGENT_KEY, ADDRESS = "0x" + "ab" * 32, "0x" + "cd" * 20
+HOOK = "https://hooks.example/from-a-file"
 ENGINES = ("perps", "crypto", "equities")
 
 
@@ -63,8 +64,9 @@ def test_the_order_of_sources(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", CREDENTIALS)
 def test_a_credential_comes_from_its_file_and_the_environment_beats_it(name, tmp_path, monkeypatch):
-    keys = {"hyperliquid_agent_key": AGENT_KEY, "hyperliquid_master_key": AGENT_KEY}
-    secret = {**keys, "hyperliquid_master_address": ADDRESS}.get(name, "from a file")
+    keys = dict.fromkeys((f"hyperliquid_{whose}_key" for whose in ("agent", "deadman", "master")), AGENT_KEY)
+    keys |= {"hyperliquid_master_address": ADDRESS, "alert_url": HOOK}
+    secret = keys.get(name, "from a file")
     private(tmp_path / "keys" / name, secret + "\n")
     shown = getattr(load_settings(credentials=tmp_path / "keys"), name)
     assert getattr(shown, "get_secret_value", lambda: shown)() == secret
@@ -238,7 +240,8 @@ def test_no_failure_says_a_secret(name, tmp_path, monkeypatch):
 
 def test_no_picture_of_the_settings_shows_a_secret(monkeypatch):
     for name in SECRETS:
-        secret = AGENT_KEY if name in ("hyperliquid_agent_key", "hyperliquid_master_key") else CANARY
+        secret = AGENT_KEY if name.startswith("hyperliquid_") and name.endswith("_key") else CANARY
+        secret = f"https://hooks.example/{CANARY}" if name == "alert_url" else secret
         monkeypatch.setenv("OBID_" + name.upper(), secret)
     settings = load_settings()
     pictures = [repr(settings), str(settings), repr(settings.model_dump()), settings.model_dump_json()]
@@ -250,5 +253,23 @@ def test_no_picture_of_the_settings_shows_a_secret(monkeypatch):
 
 
 def test_every_secret_has_a_safe_type():
-    hidden = {name for name in Settings.model_fields if name.endswith(("_key", "_secret", "_key_id"))}
+    hidden = {name for name in Settings.model_fields if name.endswith(("_key", "_secret", "_key_id", "alert_url"))}
     assert hidden == set(SECRETS)
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"ALERT_URL": "http://hooks.example/x"}, "alert_url: must begin with https://"),
+        ({"ALERT_URL": "nonsense"}, "alert_url: must begin with https://"),
+        ({"ALERT_URL": HOOK, "ALERT_FORMAT": "telegram"}, "alert_chat_id: is missing"),
+        ({"ALERT_FORMAT": "pager"}, "alert_format"),
+        ({"METRICS_PORT": "70000"}, "metrics_port"),
+        ({"LOG_FILE_MIB_MAX": "0"}, "log_file_mib_max"),
+    ],
+)
+def test_what_tells_the_outside_is_checked(monkeypatch, given, complaint):
+    for name, value in given.items():
+        monkeypatch.setenv(f"OBID_{name}", value)
+    assert complaint in refusal()
+    assert "hooks.example" not in refusal()

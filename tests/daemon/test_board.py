@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from actors.messages import (
+    SHUTDOWN,
     BalanceChanged,
     Drift,
     Mark,
@@ -13,6 +14,7 @@ from actors.messages import (
     PositionChanged,
     Reconciled,
     StreamState,
+    TradingLatched,
     TradingState,
 )
 from daemon.board import Board
@@ -108,13 +110,27 @@ def test_an_order_is_shown_until_it_is_over():
 )
 def test_the_stricter_trading_state_is_shown_with_its_reason(of_all, own, shown):
     made = board(
-        TradingState("", Trading(of_all), f"all {of_all}", "operator", 5),
-        TradingState("perps", Trading(own), f"own {own}", "operator", 5),
+        TradingLatched(TradingState("", Trading(of_all), f"all {of_all}", "operator", 5), 5),
+        TradingLatched(TradingState("perps", Trading(own), f"own {own}", "operator", 5), 5),
     )
     row = engine(made)
     assert row.trading == shown
     assert row.reason.endswith(shown)
     assert engine(made, "equities").trading == of_all
+
+
+def test_a_halt_is_shown_when_it_is_on_disk():
+    """Killed between the two, the daemon came back active although its operator had been shown that it is halted."""
+    halt = TradingState("", Trading.HALTED, "a drill", "operator", 5)
+    made = board(halt)
+    assert engine(made).trading == "active"
+    made.write(TradingLatched(halt, 5))
+    assert (engine(made).trading, engine(made).reason) == ("halted", "a drill")
+
+
+def test_that_obid_stops_is_shown_at_once():
+    made = board(TradingState("", Trading.HALTED, "obid is stopping", SHUTDOWN, 5))
+    assert engine(made).trading == "halted"
 
 
 def test_streams_and_agreement_are_counted_by_engine():

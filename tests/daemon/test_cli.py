@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import types
+import zlib
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -167,8 +168,17 @@ def test_check_says_what_would_run(tmp_path: Path):
     assert "perps: bars of 10 s" in shown
     assert "777 net" in shown
     assert shown.endswith("ok: this would run\n")
+    assert "simulated account: 100000 USD" in shown
     lines = json.loads(obid("check", "--json").stdout)
     assert lines[0] == "mode: synthetic"
+
+
+def test_check_speaks_of_a_simulated_account_only_where_there_is_one(monkeypatch):
+    monkeypatch.setenv("OBID_ALPACA_PAPER_KEY_ID", "PK" + "A" * 18)
+    monkeypatch.setenv("OBID_ALPACA_PAPER_SECRET", "s" * 40)
+    paper = obid("check", "--engine", "crypto", "--mode", "paper").stdout
+    assert "orders go to: the venue" in paper
+    assert "simulated account" not in paper
 
 
 @pytest.mark.parametrize(
@@ -204,7 +214,8 @@ STATUS = s.Status(
     at_ns=AT_NS + 65 * 10**9, healthy=True, books=1_234, decisions=5,
 )  # fmt: skip
 ENGINE = s.EngineRow(
-    engine="perps", venue="aleatoric", trading="active", reason="", reconciled=True, symbols=28, symbols_fresh=27,
+    engine="perps", venue="aleatoric", trading="active", reason="", reconciled=True, symbols=28,
+    symbols_fresh=27, symbols_unlearnt=1,
     cash_minor=10**10, equity_minor=10**10, realised_minor=12_000_000, unrealised_minor=0, fees_minor=0,
     funding_minor=0,
 )  # fmt: skip
@@ -306,8 +317,9 @@ def test_ctl_speaks_json(daemon, verb):
 def test_ctl_orders(daemon):
     operator, _, data_dir = daemon
     for verb in ("pause", "resume", "reduce", "halt", "flatten"):
-        typed = ("ctl", verb, "--engine", "perps", "--symbol", "kSHIB", "--reason", "news", "--data-dir", data_dir)
-        assert f"{verb} done" in obid(*typed).stdout
+        sure = ("--yes",) if verb in ("halt", "flatten") else ()
+        typed = ("ctl", verb, *sure, "--engine", "perps", "--symbol", "kSHIB", "--reason", "news")
+        assert f"{verb} done" in obid(*typed, "--data-dir", data_dir).stdout
         asked, args = operator.asked[-1]
         assert (asked, args.engine, args.symbol, args.reason) == (verb, "perps", "kSHIB", "news")
     obid("ctl", "cancel", "0xabc", "--data-dir", data_dir)
@@ -361,6 +373,12 @@ def logged(tmp_path: Path) -> Path:
         ("--since 10m", ["gave_up", "fill"]),
         ("--since 2026-01-01T00:10:00", ["fill", "gave_up", "fill"]),
         ("--since 2026-01-01T01:10:00+01:00", ["fill", "gave_up", "fill"]),
+        ("--event fill --event gave_up", ["fill", "gave_up", "fill"]),
+        ("--engine perps", ["fill", "fill"]),
+        ("--until 10m", ["run_started", "fill"]),
+        ("--since 2026-01-01T00:10:00 --until 2026-01-01T00:20:00", ["fill"]),
+        ("--run r1 --level error", ["gave_up"]),
+        ("--run r2", []),
         ("--last 1", ["fill"]),
         ("--event fill --last 1", ["fill"]),
     ],
@@ -386,7 +404,13 @@ def test_logs_say_what_is_missing_or_wrong(logged, tmp_path: Path):
 def test_a_torn_line_is_shown_and_not_hidden(logged):
     with (logged / "log" / "obid.jsonl").open("ab") as log:
         log.write(b'{"run":"r1","seq"')
-    assert "unreadable_line" in obid("logs", "--data-dir", logged).stdout
+    assert "damaged_line" in obid("logs", "--data-dir", logged).stdout
+
+
+def sealed(number: int) -> bytes:
+    """A line as the log would write it."""
+    line = b'{"event":"late","n":%d' % number
+    return b'%b,"crc":%d}\n' % (line, zlib.crc32(line))
 
 
 def test_logs_are_followed_over_a_rotation(logged):
@@ -406,13 +430,15 @@ def test_logs_are_followed_over_a_rotation(logged):
     path = logged / "log" / "obid.jsonl"
     with subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, text=True) as following:
         assert following.stdout is not None
-        with path.open("ab") as log:
-            log.write(b'{"event":"late","n":1}\n{"event":"la')
-            log.flush()
-            assert json.loads(following.stdout.readline())["n"] == 1
-            log.write(b'te","n":2}\n')
-        assert json.loads(following.stdout.readline())["n"] == 2
-        path.rename(path.with_name("obid.jsonl.1"))
-        path.write_bytes(b'{"event":"late","n":3}\n')
-        assert json.loads(following.stdout.readline())["n"] == 3
-        following.terminate()
+        try:
+            with path.open("ab") as log:
+                log.write(sealed(1) + sealed(2)[:9])
+                log.flush()
+                assert json.loads(following.stdout.readline())["n"] == 1
+                log.write(sealed(2)[9:])
+            assert json.loads(following.stdout.readline())["n"] == 2
+            path.rename(path.with_name("obid.jsonl.1"))
+            path.write_bytes(sealed(3))
+            assert json.loads(following.stdout.readline())["n"] == 3
+        finally:
+            following.terminate()

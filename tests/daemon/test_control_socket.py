@@ -1,10 +1,14 @@
 """The control socket over real sockets: what it answers, and what hostile clients cannot do to it."""
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
 import stat
+import subprocess
+import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -22,6 +26,7 @@ from daemon.control_socket import ControlSocket, Limits, Verb
 from daemon.errors import BadInput, DaemonAbsent, Failed
 from daemon.lock import DataDirLock
 from daemon.verbs import Explain, NoArgs, Ordered, Restart
+from tests.patience import PATIENCE_S
 from venues.market import Fill, Side
 
 FILL = Fill("perps", "f1", "0xabc", "xyz:TSLA", Side.BUY, 12, 640_001, -3, True, 7)
@@ -104,7 +109,7 @@ def mode(path: Path) -> int:
 
 async def until(true: Callable[[], bool]) -> None:
     """Wait for what another task brings about."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not true():  # noqa: ASYNC110, because what is tested has no event to wait for
             await asyncio.sleep(0.01)
 
@@ -172,7 +177,7 @@ async def test_several_requests_over_one_connection(tmp_path: Path):
         (b'{"verb":"restart","args":{}}\n', "actor", "", "missing required"),
         (b'{"verb":"restart","args":{"actor":"fed"}}\n', "actor", "fed", "one of feed, signal"),
         (b'{"verb":"halt","args":[1]}\n', "args", "[1]", "Expected `object`"),
-        (b'{"verb":"explain","args":{"id":"config"}}\n', "perps.signal.bar_s", "", "must be positive"),
+        (b'{"verb":"explain","args":{"id":"config"}}\n', "perps.signal.bar_s", "0", "must be positive"),
         (b"{}\n", "verb", "", "missing required"),
         (b'{"verb":"status","x":1}\n', "x", "1", "unknown field"),
         (b"[]\n", "request", "[]", "Expected `object`"),
@@ -262,6 +267,74 @@ async def test_connections_are_bounded_and_given_back(tmp_path: Path):
         assert (await ask(tmp_path, "status"))["zero"] == 0
 
 
+async def test_trading_can_be_stopped_though_every_place_is_taken(tmp_path: Path):
+    """Control: `status` is told that there is no place; `halt` was too, and 16 scripts that hung held it off."""
+    async with served(tmp_path, QUICK) as server:
+        mute = [await asyncio.open_unix_connection(str(tmp_path / SOCKET_NAME)) for _ in range(3)]
+        await until(lambda: len(server.connections) == 3)
+        assert await ask(tmp_path, "halt", symbol="BTC") == {"lines": ["BTC"]}
+        with pytest.raises(Failed, match="busy: 3 connections"):
+            await ask(tmp_path, "status")
+        (answer,) = await raw(tmp_path, b"x" * 400_000)
+        assert answer["ok"] is False
+        for _, writer in mute:
+            writer.close()
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can become somebody else")
+def test_another_user_is_refused_by_the_directory_and_by_the_kernels_word(tmp_path: Path):
+    """The real thing: a process of another uid; first kept out by the modes, then, with these away, by SO_PEERCRED."""
+    knock = (
+        "import os,socket,sys\nos.setgid(65534); os.setuid(65534)\ns=socket.socket(socket.AF_UNIX)\n"
+        's.connect(sys.argv[1]); s.sendall(b\'{"verb":"halt"}\\n\'); print(s.makefile().readline())\n'
+    )
+    data = tmp_path / "data"
+
+    async def knocked() -> tuple[bytes, bytes]:
+        command = [sys.executable, "-c", knock, str(data / SOCKET_NAME)]
+        process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return await process.communicate()
+
+    async def main() -> None:
+        data.mkdir(mode=0o700)
+        async with served(data) as server:
+            out, error = await knocked()
+            assert (out, error.splitlines()[-1]) == (b"", b"PermissionError: [Errno 13] Permission denied")
+            for folder in (data, *data.parents):
+                if folder.stat().st_uid == os.geteuid() and not folder.stat().st_mode & stat.S_IXOTH:
+                    folder.chmod(folder.stat().st_mode | stat.S_IXOTH)
+            (data / SOCKET_NAME).chmod(0o666)
+            out, error = await knocked()
+            assert b"only the daemon's own user and root" in out
+            assert not server.paper.asked
+            assert "uid 65534" in str(server.errors[0][1])
+
+    asyncio.run(main())
+
+
+def test_ten_thousand_who_hang_up_leave_nothing(tmp_path: Path):
+    """And who asks meanwhile is answered; on uvloop, as in production."""
+
+    async def main() -> None:
+        async with served(tmp_path) as server:
+            for number in range(10_000):
+                with suppress(BlockingIOError), socket.socket(socket.AF_UNIX) as knocker:
+                    knocker.setblocking(False)
+                    knocker.connect(str(tmp_path / SOCKET_NAME))
+                    if number % 3 == 0:
+                        knocker.send(b'{"verb":')
+                if number % 100 == 0:
+                    await asyncio.sleep(0)
+                if number % 2_500 == 0:
+                    assert await ask(tmp_path, "halt") == {"lines": [""]}
+            await until(lambda: not server.connections)
+            assert not server.errors
+            assert (await ask(tmp_path, "status"))["zero"] == 0
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
+
+
 async def test_hanging_up_in_the_middle_of_a_verb_leaves_nothing(tmp_path: Path):
     async with served(tmp_path) as server:
         _, writer = await asyncio.open_unix_connection(str(tmp_path / SOCKET_NAME))
@@ -272,7 +345,7 @@ async def test_hanging_up_in_the_middle_of_a_verb_leaves_nothing(tmp_path: Path)
         assert not server.errors
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.binary(max_size=80), max_size=6))
 def test_no_bytes_crash_it(tmp_path: Path, chunks: list[bytes]):
     async def main() -> None:
@@ -390,6 +463,26 @@ async def test_no_daemon_is_a_clear_error(tmp_path: Path):
         stale.bind(str(tmp_path / SOCKET_NAME))
     with pytest.raises(DaemonAbsent):
         ControlClient(tmp_path)
+
+
+def test_a_queue_that_others_fill_is_no_refusal(tmp_path: Path):
+    """The kernel says EAGAIN at once where the queue is full; `obid ctl halt` failed of it under a flood."""
+    with socket.socket(socket.AF_UNIX) as door, contextlib.ExitStack() as held:
+        door.bind(str(tmp_path / SOCKET_NAME))
+        door.listen(1)
+        while True:
+            other = held.enter_context(socket.socket(socket.AF_UNIX))
+            other.setblocking(False)
+            try:
+                other.connect(str(tmp_path / SOCKET_NAME))
+            except BlockingIOError:
+                break
+        with pytest.raises(Failed, match="cannot reach"):
+            ControlClient(tmp_path, 0.05)
+        later = threading.Timer(0.1, lambda: held.enter_context(door.accept()[0]))
+        later.start()
+        ControlClient(tmp_path, 5).close()
+        later.join()
 
 
 async def test_a_mute_daemon_is_a_clear_error(tmp_path: Path):

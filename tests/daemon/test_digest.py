@@ -94,7 +94,7 @@ def test_lines_can_be_compared():
     found = Digest()
     assert json.loads(found.line(Odd(Decimal("0.10"), 3))) == ["Odd", "0.10"]
     assert json.loads(found.line(OnlyTime(3))) == ["OnlyTime", None]
-    assert json.loads(found.line(FILL)) == ["Fill", ["perps", "f1", "0xabc", "BTC", "buy", 12, 640001, -3, True]]
+    assert json.loads(found.line(FILL)) == ["Fill", ["perps", "f1", "0xabc", "BTC", "buy", 12, 640001, -3, True, None]]
 
 
 def test_the_order_of_a_dict_does_not_count():

@@ -17,6 +17,7 @@ from websockets.sync.client import connect
 
 from daemon.cli import app
 from daemon.emulate import address_of, shown, throw_away_key
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "daemon", "emulate", "hyperliquid", "--symbols", "BTC,ETH")
@@ -60,7 +61,7 @@ def test_it_serves_until_a_signal_and_says_nothing_then(number):
         assert asked(told["url"], "/info", type="allMids").keys() >= {"BTC", "ETH"}
         with connect(f"ws{told['url'].removeprefix('http')}/ws") as ws:
             ws.send('{"method":"ping"}')
-            assert ws.recv(5) == '{"channel":"pong"}'
+            assert ws.recv(PATIENCE_S) == '{"channel":"pong"}'
             process.send_signal(number)
             out, err = process.communicate(timeout=STOP_S)
         assert (process.returncode, out, err) == (0, "", "")
@@ -85,7 +86,12 @@ def test_the_same_seed_is_the_same_market_and_key():
         with emulator("--seed", "7", "--speed", "step") as (_, told):
             mids.append(asked(told["url"], "/info", type="allMids"))
             assert told["throw_away_key"] == throw_away_key(7)
-            assert told["accounts"][0]["address"] == address_of(throw_away_key(7))
+            owner = address_of(throw_away_key(7))
+            assert told["accounts"][0]["address"] == owner
+            for agent in ("obid", "deadman"):  # a daemon and its dead man, each with a wallet of its own
+                key = told["throw_away_agent_keys"][agent]
+                role = asked(told["url"], "/info", type="userRole", user=address_of(key))
+                assert (key, role) == (throw_away_key(7, agent), {"role": "agent", "data": {"user": owner}})
     assert mids[0].keys() == mids[1].keys()  # prices begin at the machine's time, keys at the seed
 
 
@@ -136,4 +142,8 @@ def test_what_is_shown_has_all_a_daemon_needs():
     throw_away = shown(
         told(where=where, seed=1, speed=60.0, faults="none", accounts=[], symbols=()), 3001, as_json=False
     )
-    assert throw_away_key(1) in throw_away and "28 symbols" in throw_away
+    assert "28 symbols" in throw_away and throw_away_key(1) not in throw_away  # who signs orders can withdraw nothing
+    for variable, agent in (("AGENT", "obid"), ("DEADMAN", "deadman")):
+        assert f"OBID_HYPERLIQUID_{variable}_KEY={throw_away_key(1, agent)}" in throw_away
+    commands = [line for line in throw_away.splitlines() if " --mode live " in line]
+    assert len(commands) == 2 and all("--data-dir" in line for line in commands), "not into the books of `make run`"

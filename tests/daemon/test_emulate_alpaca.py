@@ -91,3 +91,12 @@ def test_what_is_shown_is_for_people_as_well():
     text = shown(told, 3002, as_json=False)
     assert "http://127.0.0.1:3002  ws://127.0.0.1:3002/stream" in text and "169 symbols" in text
     assert f"OBID_ALPACA_PAPER_SECRET={account.secret}" in text and 'alpaca_feed = "sip"' in text
+    assert "--data-dir" in text.splitlines()[-1], "not into the books of `make run`"
+
+
+def test_the_smallest_plan_on_which_all_is_heard():
+    from daemon.emulate_alpaca import plan_for, universe
+
+    coins, shares = ([name for name in universe() if ("/" in name) is there] for there in (True, False))
+    assert plan_for([*coins[:10], *shares[:30]]) == "basic"
+    assert plan_for(coins[:11]) == plan_for(shares[:31]) == "plus"

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from actors.messages import MacroWindow
 from daemon import log_file, logs
-from daemon.log_file import LogFile
+from daemon.log_file import Keep, LogFile
+from daemon.log_lines import RESERVED
 from daemon.logs import Log, open_log
 from risk.intent import Cancel, Check, Refused
 from supervisor.messages import GaveUp
@@ -49,7 +50,7 @@ def test_a_line_opens_with_the_envelope(log):
     log.info("run_started", mode="synthetic", seed=7)
     log.info("nothing_to_add")
     first, second = lines(log)
-    assert list(first) == ["run", "seq", "at", "level", "event", "mode", "seed"]
+    assert list(first) == ["run", "seq", "at", "level", "event", "mode", "seed", "crc"]
     assert first["at"] == "2026-01-01T00:00:00.000000005Z"
     assert second == {
         "run": "r1",
@@ -57,6 +58,7 @@ def test_a_line_opens_with_the_envelope(log):
         "at": "2026-01-01T00:00:01.000000005Z",
         "level": "info",
         "event": "nothing_to_add",
+        "crc": second["crc"],
     }
 
 
@@ -64,7 +66,7 @@ def test_a_message_is_its_fields(log):
     log.log_message(FILL)
     (line,) = lines(log)
     assert line["event"] == "fill"
-    assert msgspec.convert({k: v for k, v in line.items() if k not in logs.ENVELOPE}, Fill) == FILL
+    assert msgspec.convert({k: v for k, v in line.items() if k not in RESERVED}, Fill) == FILL
 
 
 def test_nested_messages_keep_their_shape(log):
@@ -79,10 +81,11 @@ def test_nested_messages_keep_their_shape(log):
 
 def test_fields_never_replace_the_envelope(log):
     log.log_message(MacroWindow(True, "CPI", 9, False, 5))
-    log.info("odd", seq=9, run="x")
+    log.info("odd", seq=9, run="x", crc=1)
     first, second = lines(log)
     assert (first["event"], first["event_"], first["seq"]) == ("macro_window", "CPI", 1)
     assert (second["seq"], second["seq_"], second["run"], second["run_"]) == (2, 9, "r1", "x")
+    assert second["crc_"] == 1
 
 
 def test_every_value_becomes_json(log):
@@ -217,7 +220,7 @@ def test_a_line_is_bounded(log):
 
 
 def test_files_rotate_and_are_the_owners_alone(tmp_path: Path):
-    file = LogFile(tmp_path / "log" / "obid.jsonl", bytes_max=2_000, kept=2)
+    file = LogFile(tmp_path / "log" / "obid.jsonl", Keep(file_bytes_max=2_000, files=2))
     log = Log(file, "r1", Clock())
     for number in range(200):
         log.info("tick", number=number)
@@ -231,6 +234,36 @@ def test_files_rotate_and_are_the_owners_alone(tmp_path: Path):
     assert numbers == list(range(numbers[0], 200))
     assert file.path.stat().st_mode & 0o777 == 0o600
     assert file.path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def days_logged(path: Path) -> list[list[str]]:
+    """The days that stand in each file, the current one first."""
+    files = sorted(path.parent.iterdir(), key=lambda file: int(file.suffix[1:]) if file.suffix[1:].isdigit() else 0)
+    return [sorted({json.loads(line)["at"][:10] for line in file.read_bytes().splitlines()}) for file in files]
+
+
+def test_a_file_holds_a_day_however_little_that_is(tmp_path: Path):
+    hours = iter(range(0, 1_000, 5))
+    path = tmp_path / "log" / "obid.jsonl"
+    for _restart in range(3):
+        log = Log(LogFile(path, Keep(files=3)), "r1", lambda: START_NS + next(hours) * 3_600_000_000_000)
+        for _ in range(12):
+            log.warning("tick")
+        log.close()
+    held = days_logged(path)
+    assert len(held) == 4
+    assert all(len(days) <= 2 for days in held), held
+    assert held[0][-1] >= held[1][-1] >= held[2][-1] >= held[3][-1]
+
+
+def test_rotated_files_take_no_more_room_than_they_may(tmp_path: Path):
+    path = tmp_path / "log" / "obid.jsonl"
+    log = Log(LogFile(path, Keep(file_bytes_max=1_000, bytes_max=2_500)), "r1", Clock())
+    for number in range(100):
+        log.warning("tick", number=number)
+    log.close()
+    sizes = [file.stat().st_size for file in path.parent.iterdir() if file != path]
+    assert sum(sizes) <= 2_500 and len(sizes) == 2
 
 
 def test_a_full_disk_is_survived_and_told(log, monkeypatch):

@@ -2,15 +2,17 @@
 
 import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from daemon.cli import app
 from daemon.museum import hall
+from daemon.museum.catalogue import catalogue, referred
 from daemon.museum.exhibit import Exhibit, visit
 from daemon.museum.hall import EXHIBITS, WINGS, table
-from daemon.museum.sources import DEFECTS, LIVE, SOURCES
+from daemon.museum.sources import COMMITS, DEFECTS, LIVE, SOURCES
 
 STORY_CHARS_MAX = 120
 ALL = pytest.mark.parametrize("exhibit", EXHIBITS.values(), ids=EXHIBITS.keys())
@@ -125,3 +127,28 @@ def test_all_are_run_and_one_that_fails_is_exit_1(monkeypatch: pytest.MonkeyPatc
 def test_a_name_that_is_none_is_exit_2_with_the_nearest(args: tuple[str, ...], said: str) -> None:
     (line,) = obid(*args, code=2).splitlines()
     assert said in line
+
+
+# --- the catalogue ----------------------------------------------------------------------------------------------------
+
+
+def test_the_catalogue_is_what_its_generator_writes() -> None:
+    """That each of them passes is for the tests above: `obid scenario run --all --markdown > docs/museum.md`."""
+    page = Path(__file__).resolve().parents[2] / "docs" / "museum.md"
+    assert page.read_text("utf-8") == catalogue(dict.fromkeys(EXHIBITS, True))
+
+
+def test_a_failure_is_seen_in_the_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = catalogue(dict.fromkeys(EXHIBITS, True) | {"nt-4736-made-up-fill": False})
+    assert f"{len(EXHIBITS)} exhibits, {len(EXHIBITS) - 1} pass" in text
+    (row,) = [line for line in text.splitlines() if line.startswith("| `nt-4736-made-up-fill`")]
+    assert row.endswith("| **FAIL** |")
+    toys = {"one": exhibit(name="one")}
+    monkeypatch.setattr(hall, "EXHIBITS", toys)
+    assert "--markdown" in obid("run", "one", "--markdown", code=2)
+
+
+def test_a_source_is_named_as_others_can_look_it_up() -> None:
+    assert referred("L12") == "L12 (eda3e6a, 969f40e)"
+    assert referred("hb-8457") == "hb-8457"
+    assert set(COMMITS) <= {source.key for source in LIVE}

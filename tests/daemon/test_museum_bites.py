@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors import obi_pump, signal
+from actors import entry, obi_pump, signal
 from actors.backoff import Backoff
 from actors.bars import Bars
 from actors.circuit_breaker import Purse
@@ -25,13 +25,15 @@ from daemon.museum.hall import EXHIBITS, WINGS
 from risk import circuit_breaker, gate, gate_state, pricing, rate, rules, sizing
 from risk.intent import Reprice
 from risk.ledger import books
+from risk.ledger.foreign import Foreign
 from risk.macro_window import Calendar
 from risk.position import Position, apply_fill
 from risk.rules import Finding
 from risk.sizing import lots_for
 from supervisor.mailbox import Mailbox
 from supervisor.runner import Runner
-from venues.hyperliquid import account, actions, adapter, answers, info, meta, orders, skew, trading
+from venues import skew
+from venues.hyperliquid import account, actions, adapter, answers, info, meta, orders, trading
 from venues.hyperliquid.account import AccountFeed
 from venues.hyperliquid.account_wire import UserFill
 from venues.hyperliquid.adapter import Hyperliquid
@@ -221,6 +223,9 @@ BUGS: tuple[tuple[str, Callable[[pytest.MonkeyPatch], None]], ...] = (
     ("hb-7294", _attribute(Executor, "_send", _sends_again)),
     ("nt-4991", _attribute(Reconciler, "_look", _sees_nothing)),
     ("nt-3878", _attribute(Reconciler, "_act", None)),
+    ("nt-4736", _attribute(books, "apply_fill", _books_nothing)),
+    ("nt-3104", _attribute(Reconciler, "_act", None)),
+    ("reconcile-late-fill", _attribute(Foreign, "undoing", lambda self, fill: None)),
     ("nt-5000", _attribute(LedgerMind, "recovered", lambda self, at_ns: [])),
     ("d14-failed-is-flat", _attribute(Reconciler, "_look", _sees_nothing)),
     ("d14-dex-left-out", _attribute(Hyperliquid, "_states", _skips)),
@@ -239,7 +244,7 @@ BUGS: tuple[tuple[str, Callable[[pytest.MonkeyPatch], None]], ...] = (
     ("l16-sixth-of-the-capital", _attribute(meta, "dex_of", lambda name: "")),
     ("l16-decorative-caps", _without("symbol_cap", "order_notional", "net_cap")),
     ("nt-4861", _attribute(meta, "dex_of", lambda name: name)),
-    ("l22-size-override", _attribute(signal, "lots_for", lambda usd, ticks, one: 8 * lots_for(usd, ticks, one))),
+    ("l22-size-override", _attribute(entry, "lots_for", lambda usd, ticks, one: 8 * lots_for(usd, ticks, one))),
     ("d4-blocked-phantom", _attribute(Signal, "_intend", _believes)),
     ("d4-counted-twice", _attribute(rules, "net_minor", lambda state: 120_000_000)),
     ("l23-refusals-counted", _attribute(gate_state, "OVER", frozenset())),

@@ -1,12 +1,13 @@
 """The picture: the house, the board and the digest at one moment, and what a finished run comes to."""
 
 from actors.feed import Stream
-from actors.messages import RunStarted
+from actors.messages import PositionChanged, RunStarted
 from daemon.board import Board
 from daemon.digest import Digest
 from daemon.options import Mode, RunOptions
 from daemon.picture import Picture
 from risk.intent import Cancel, Refused
+from risk.invariants import Checks
 from supervisor.mailbox import latest
 from supervisor.messages import ChildCrashed
 from tests.fakes import EPOCH_NS, Note, Poison, Quote, child, endure, notebook, play, say, tree
@@ -32,7 +33,7 @@ def picture_of(tmp_path, script, *children):
     options = RunOptions(mode=Mode.SYNTHETIC, engines=("perps",), data_dir=tmp_path)
 
     async def main(house, task):
-        return await script(house, Picture(STARTED, options, board, house, digest, streams), board)
+        return await script(house, Picture(STARTED, options, board, house, digest, streams, Checks()), board)
 
     return play(tree(*children), main, outside=(Note, Poison, Quote))
 
@@ -71,7 +72,10 @@ def test_the_summary_counts_what_was_said_restarted_and_conflated(tmp_path):
         say(house, Poison())
         say(house, Quote("BTC", 1), Quote("BTC", 2), Quote("BTC", 3))
         await house.clock.sleep(1)
-        board.write(fill(BTC, 5, 600_000))
+        for _ in range(2):
+            board.write(fill(BTC, 5, 600_000))
+        for fill_id in ("f1", "adopted-BTC-1-5-6", ""):
+            board.write(PositionChanged("perps", "BTC", 5, 600_000.0, 0, 1, 2, 3, fill_id))
         board.write(Refused("perps", wish, "net_cap", "", "", 5))
         board.write(ChildCrashed("a", "", "Poisoned", 5))
         return picture.summary("SIGTERM"), picture.snapshot()
@@ -79,7 +83,8 @@ def test_the_summary_counts_what_was_said_restarted_and_conflated(tmp_path):
     latest_quotes = notebook("q", [])
     latest_quotes = type(latest_quotes)(name="q", start=latest_quotes.start, hears=(latest(Quote),))
     summary, shown = picture_of(tmp_path, script, notebook("a", [], Note, Poison), latest_quotes)
-    assert (summary.reason, summary.fills, summary.refused) == ("SIGTERM", 1, {"net_cap": 1})
+    assert (summary.reason, summary.refused) == ("SIGTERM", {"net_cap": 1})
+    assert (summary.fills, summary.fills_told, summary.adopted) == (1, 2, 1)
     assert (summary.restarts, summary.conflated) == ({"a": 1}, {"q": 2})
     assert summary.books_by_symbol == {"BTC": 12}
     assert summary.ended_ns == EPOCH_NS + 10**9

@@ -54,6 +54,7 @@ def test_every_actor_is_crashed_once_and_the_run_goes_on(tmp_path):
 
 def test_a_restart_by_the_operator_is_no_crash(tmp_path):
     with trader(tmp_path, 60) as daemon:
+        daemon.wait_for(daemon.entries)
         daemon.ask("restart", actor="perps.signal")
         daemon.wait_for(lambda: actors(daemon)["perps.signal"]["restarts"] == 1)
         assert daemon.log("child_crashed") == []

@@ -80,3 +80,15 @@ def test_a_feed_needs_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     said = obid("run", "--feed", "http://127.0.0.1:9", "--data-dir", tmp_path / "run", code=2).output
     assert "aleatoric_key" in said
+
+
+def test_check_knows_a_feed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OBID_ALEATORIC_KEY", "ak_live_x")
+    told = obid("check", "--feed", "http://127.0.0.1:9/", "--data-dir", tmp_path / "run").output
+    assert "as http://127.0.0.1:9 streams it" in told and "ak_live_x" not in told
+    assert not (tmp_path / "run").exists()
+    monkeypatch.delenv("OBID_ALEATORIC_KEY")
+    said = obid("check", "--feed", "http://127.0.0.1:9", "--data-dir", tmp_path / "run", code=2).output
+    assert "aleatoric_key" in said and said.count("\n") == 1
+    assert "--feed" in obid("check", "--feed", "http://x", "--mode", "shadow", code=2).output

@@ -87,7 +87,7 @@ def test_a_slow_strategy_acts_on_the_newest_books_and_misses_no_fill(tmp_path, m
     assert all(lane.conflated == 0 for kind, lane in box.lanes.items() if kind is not Imbalance)
 
 
-@pytest.mark.parametrize("seed", [4, 6, 12])
+@pytest.mark.parametrize("seed", [2, 6, 8])
 def test_a_slow_disk_delays_orders_and_loses_nothing(seed, tmp_path, monkeypatch, houses):
     commit = Ledger._commit
 
@@ -98,9 +98,10 @@ def test_a_slow_disk_delays_orders_and_loses_nothing(seed, tmp_path, monkeypatch
     monkeypatch.setattr(Ledger, "_commit", slow)
     result = run(tmp_path, seed=seed)
     assert result.stderr == ""
-    # A disk slower than the reconciler's grace lets it see drifts that are only late, and ask for fills again.
+    assert log_of(tmp_path / "data", "drift") == [], "what is not written yet is no drift, however slow the disk"
     fills = {line["id"]: line for line in log_of(tmp_path / "data", "fill")}.values()
     assert len(fills) >= 3
+    assert (count(result, "fills"), count(result, "adopted")) == (len(fills), 0)
     (house,) = houses
     lane = house.mailboxes["ledger"].lanes[Fill]
     assert lane.high_water <= lane.size_max

@@ -52,12 +52,12 @@ def flat(daemon):
 @pytest.mark.parametrize(("verb", "state"), [("pause", "reducing"), ("reduce", "reducing"), ("halt", "halted")])
 def test_entries_stop_and_exits_go_on_until_resume(daemon, verb, state):
     daemon.wait_for(lambda: daemon.ask("positions"))
+    refused = len(daemon.log("refused"))
     daemon.ask(verb, engine="perps", reason="looking at it")
     daemon.wait_for(lambda: trading(daemon) == state)
     assert daemon.ask("status")["engines"][0]["reason"] == "looking at it"
     daemon.wait_for(lambda: flat(daemon))  # the strategy leaves by itself, and nothing new comes
     seen = len(daemon.entries())
-    refused = len(daemon.log("refused"))
     daemon.wait_for(lambda: [line for line in daemon.log("refused")[refused:] if line["rule"] == "state"])
     assert len(daemon.entries()) == seen
     daemon.ask("resume", reason="all is well")

@@ -95,7 +95,7 @@ def test_check_says_where_the_orders_of_each_go(config):
     lines = obid("check", "--config", config).stdout.splitlines()
     assert "perps-shadow: orders go to: obid's matching engine; nothing leaves this machine" in lines
     assert "perps-shadow: venue hyperliquid, 2 symbols: SOL xyz:TSLA" in lines
-    (traded,) = [line for line in lines if line.startswith("perps: venue")]
+    (traded,) = [line for line in lines if line.startswith("perps: venue hyperliquid")]
     assert " SOL" not in traded and " BTC" in traded
 
 

@@ -18,6 +18,12 @@ from tests.daemon.runs import ROOT, Daemon, eager, log_of, obid
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="these signals can't be sent on Windows")
 
 BOUND_S = 5.0
+"""A stop is over by then, on a machine that has nothing else to do."""
+
+
+def bound_s():
+    """The same on this machine, by what waits for its processors."""
+    return BOUND_S * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def trader(tmp_path, *args):
@@ -31,14 +37,14 @@ def clean(daemon):
     assert daemon.wrongs() == ""
     assert "Traceback" not in daemon.said()
     left = {path.name for path in daemon.data_dir.iterdir()}
-    assert left == {JOURNAL_NAME, "log", "obid.lock"}
+    assert left == {JOURNAL_NAME, f"{JOURNAL_NAME}.mark", "log", "obid.lock"}
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=lambda how: how.name)
 def test_a_signal_cancels_what_rests_and_the_next_start_has_the_positions(how, tmp_path):
     with trader(tmp_path) as daemon:
         daemon.wait_for(lambda: daemon.ask("orders") and daemon.ask("positions"))
-        assert daemon.end(how) < BOUND_S
+        assert daemon.end(how) < bound_s()
         assert f"ended by {how.name}" in daemon.said()
         assert daemon.said().splitlines()[-1].startswith("digest sha256:")
         clean(daemon)
@@ -77,7 +83,7 @@ def test_virtual_time_hears_a_signal_too(tmp_path):
     daemon = Daemon(tmp_path / "data", "--symbols", "BTC,ETH", "--bar", "1s", "--speed", "max", "--for", "3650d")
     try:
         daemon.wait_for(lambda: "books" in daemon.said())
-        assert daemon.end() < BOUND_S
+        assert daemon.end() < bound_s()
         assert "ended by SIGTERM" in daemon.said()
         clean(daemon)
     finally:
@@ -113,7 +119,7 @@ def test_killed_while_it_trades_it_recovers_reconciles_and_trades_on(tmp_path):
     with trader(tmp_path) as daemon:
         daemon.wait_for(lambda: all(row["reconciled"] for row in daemon.ask("status")["engines"]))
         daemon.wait_for(lambda: fills_of(daemon, 4))
-        assert daemon.end() < BOUND_S
+        assert daemon.end() < bound_s()
         clean(daemon)
     after = recover_from(daemon.data_dir / JOURNAL_NAME)
     assert [order for order in after.orders.values() if not order.over] == []
@@ -153,7 +159,7 @@ def test_a_stop_does_not_wait_for_the_start(tmp_path):
     daemon = Daemon(tmp_path / "data", *engines)
     try:
         daemon.wait_for(lambda: daemon.log("run_started") and daemon.log("child_started"))
-        assert daemon.end() < BOUND_S
+        assert daemon.end() < bound_s()
         clean(daemon)
     finally:
         daemon.__exit__()

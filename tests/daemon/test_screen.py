@@ -48,7 +48,7 @@ def test_the_export_is_configuration_that_checks(kind, tmp_path):
     table = tomllib.loads(path.read_text())["perps"]
     assert len(table["shadow_symbols"]) == len(table["leverage"]) == 4
     lines = obid("check", "--config", path).stdout.splitlines()
-    (shadow,) = [line for line in lines if line.startswith("perps-shadow: venue")]
+    (shadow,) = [line for line in lines if line.startswith("perps-shadow: venue hyperliquid")]
     assert set(shadow.partition("symbols: ")[2].split()) == set(table["shadow_symbols"])
     profile = load_profile("perps", [path])
     assert {s: one.leverage for s, one in universe(profile).items() if s in table["leverage"]} == table["leverage"]

@@ -6,7 +6,7 @@ import pytest
 
 from config.errors import ConfigError
 from config.settings import PLAY, load_settings, without_password
-from daemon import hyperliquid, modes
+from daemon import modes, venue_places
 from daemon.configured import Configured, configure
 from daemon.emulate import address_of
 from daemon.options import Mode, RunOptions
@@ -72,7 +72,7 @@ def test_what_a_url_hides_is_in_no_error_and_is_known_to_the_log(tmp_path: Path,
     monkeypatch.setenv("OBID_HYPERLIQUID_URL", URL)
     known = configured(tmp_path)
     assert "correct-horse" in known.secrets()
-    assert hyperliquid.url_of(known.settings) == URL
+    assert venue_places.hyperliquid_url(known.settings) == URL
     monkeypatch.setenv("OBID_HYPERLIQUID_CHAIN", "mainnet")
     with pytest.raises(ConfigError) as caught:
         load_settings({"hyperliquid_url": URL.replace("https", "http"), "mode": "shadow"}, env_file=None)

@@ -31,7 +31,8 @@ STATUS = Status(
 
 def engine(name: str, trading: str = "active", reason: str = "") -> EngineRow:
     return EngineRow(
-        engine=name, venue="aleatoric", trading=trading, reason=reason, reconciled=True, symbols=28, symbols_fresh=28,
+        engine=name, venue="aleatoric", trading=trading, reason=reason, reconciled=True, symbols=28,
+        symbols_fresh=28, symbols_unlearnt=0,
         cash_minor=10_000_000_000, equity_minor=10_012_330_000, realised_minor=12_000_000, unrealised_minor=-330_000,
         fees_minor=1_200_000, funding_minor=50_000,
     )  # fmt: skip
@@ -217,8 +218,9 @@ def test_a_reader_that_left_is_no_error():
 SUMMARY = Summary(
     mode="synthetic", engines=SNAPSHOT.engines, seed=7, started_ns=AT_NS, ended_ns=AT_NS + 86_400 * NS,
     reason="time is up", books=123_456, books_by_symbol={}, bars=1_440, intents=30, approved=20,
-    refused={"sector_cap": 2, "net_cap": 8}, orders=21, fills=19, positions=1,
+    refused={"sector_cap": 2, "net_cap": 8}, orders=21, fills=19, fills_told=23, adopted=1, positions=1,
     restarts={"perps.feed": 1}, conflated={"perps.obi_pump": 12}, dropped={},
+    checked={"order_move": 3, "sequence": 4}, broken={"sequence": "9, 8 is due"},
     digest="sha256:" + "ab" * 32,
 )  # fmt: skip
 
@@ -234,6 +236,8 @@ def test_the_summary_ends_with_the_digest():
         "perps.obi_pump 12",
         "1d 0h",
         "time is up",
+        "invariants   2 checked 7 times",
+        "  BROKEN     sequence: 9, 8 is due",
     ):
         assert part in shown
     assert re.search(r"^all +24\.00 +0\.10 +2\.40 +-0\.66 +21\.04 +20,000\.00 +20,024\.66$", shown, re.MULTILINE)

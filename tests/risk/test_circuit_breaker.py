@@ -186,7 +186,7 @@ def test_the_bounds_of_a_profile():
 READINGS = st.one_of(st.integers(1, 20_000), st.sampled_from([NAN, INF, -1.0, 0.0, None]))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(READINGS, max_size=40))
 def test_it_trips_exactly_when_three_good_readings_in_a_row_break_a_bound(readings):
     breaker = Breaker()

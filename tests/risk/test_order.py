@@ -214,7 +214,7 @@ WORDS = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(WORDS, max_size=25))
 def test_no_history_fills_more_than_was_ordered(words):
     live, filled = order(*SENT), 0

@@ -110,7 +110,7 @@ def test_what_part_of_a_change_closes(lots, change, closing):
     assert closing_lots(lots, change) == closing
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(ALL), st.lists(st.tuples(SIGNED, st.integers(1, 10**6)), max_size=20))
 def test_realised_less_cost_is_the_cash_that_flowed(instrument, trades):
     position, realised, cash, lots = FLAT, 0, 0, 0

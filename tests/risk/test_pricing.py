@@ -60,7 +60,7 @@ def test_a_taker_limit_is_the_touch_and_the_slippage(side, touch, bps, instrumen
     assert instrument.price(taker_ticks(side, touch, bps, instrument)) == Decimal(said)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(PRICES, SOME)
 def test_rounding_stays_on_its_side_within_a_step(price, instrument):
     below, above = ticks_below(price, instrument), ticks_above(price, instrument)
@@ -73,7 +73,7 @@ def test_rounding_stays_on_its_side_within_a_step(price, instrument):
     assert (below == above) == (ideal.denominator == 1 and obeys(int(ideal), instrument))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(PRICES, SOME)
 def test_a_price_with_figures_has_no_more_than_they_allow(price, instrument):
     for ticks in (ticks_below(price, instrument), ticks_above(price, instrument)):
@@ -82,7 +82,7 @@ def test_a_price_with_figures_has_no_more_than_they_allow(price, instrument):
         assert figures <= (instrument.price_figures_max or figures) or rounded == rounded.to_integral_value()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(SIDES, PRICES, st.floats(0, 500), SOME)
 def test_a_taker_limit_crosses_and_is_bounded(side, touch, bps, instrument):
     ticks = taker_ticks(side, touch, bps, instrument)
@@ -92,7 +92,7 @@ def test_a_taker_limit_crosses_and_is_bounded(side, touch, bps, instrument):
     assert abs(ticks - ideal) < step_ticks(max(ticks, int(ideal) + 1), instrument)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(SIDES, PRICES, SOME)
 def test_rounding_what_obeys_changes_nothing(side, price, instrument):
     ticks = maker_ticks(side, price, instrument)

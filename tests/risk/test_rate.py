@@ -62,7 +62,7 @@ def test_a_full_bucket_and_its_rate_are_not_twice_the_rate():
     assert take(bucket, next_ns).allowed
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(1, 40), st.lists(st.integers(0, NS_PER_MINUTE // 4), min_size=1, max_size=120))
 def test_no_minute_has_more_than_the_rate(per_minute, gaps):
     times, at_ns = [], START_NS
@@ -75,7 +75,7 @@ def test_no_minute_has_more_than_the_rate(per_minute, gaps):
         assert sum(start <= at_ns < start + NS_PER_MINUTE for at_ns in granted) <= per_minute
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.integers(1, 6000),
     st.integers(1, 60),

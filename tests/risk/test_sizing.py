@@ -47,7 +47,7 @@ def test_lots_for_a_notional(notional, instrument, ticks, lots):
     assert lots_for(Decimal(notional), ticks, instrument) == lots
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.decimals(Decimal(0), Decimal(100_000), places=2, allow_nan=False),
     st.sampled_from(ALL),

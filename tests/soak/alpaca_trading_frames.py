@@ -18,7 +18,7 @@ from tests.soak.alpaca_frames import WIRE
 from venues.alpaca import rules
 from venues.alpaca.calendar import VenueCalendar
 from venues.alpaca.cash import Bearer, CashRow, part_minor
-from venues.alpaca.orders import Orders, Restored, Translator, open_order
+from venues.alpaca.orders import Orders, Translator, open_order
 from venues.alpaca.trading_wire import (
     Account,
     Asset,
@@ -35,6 +35,7 @@ from venues.alpaca.trading_wire import (
     read_refusal,
 )
 from venues.alpaca.watch import Hours, why_untradable
+from venues.chains import Restored
 from venues.market import Instrument, OrderRequest, Side, TimeInForce
 from venues.venue import VenueMisspoke
 

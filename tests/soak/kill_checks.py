@@ -3,17 +3,20 @@
 What is still on its way may differ for a moment (`unsettled`); what is wrong once is wrong for good (`wrongs`).
 """
 
+import re
 import sqlite3
 from collections import Counter, defaultdict
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from actors.ledger import LedgerMind, read
+from actors.ledger import LedgerMind
 from actors.messages import OrderPlanned, TradingState
+from actors.records import read
 from risk.ledger.postings import Entry as Booked
 from risk.order import OrderState
 from supervisor.journal import Entry
+from venues.alpaca import rules
 from venues.hyperliquid.actions import cloid
 from venues.market import Fill, OrderRequest, Rejected
 
@@ -21,8 +24,13 @@ DOUBT = (OrderState.SENT, OrderState.UNKNOWN, OrderState.CANCELLING)
 REFUSED = "ejected"
 """What every status of a refused order has in its name, at either venue."""
 
-ADOPTED = "adopted-"
-"""How ids of fills begin that the reconciler made up for what it could not explain."""
+ADOPTED = re.compile(r"adopted-.+-\d+-(-?\d+)-(-?\d+)$")
+"""Ids of fills that the reconciler made up for what it could not explain: lots in the ledger, lots at the venue."""
+
+FEE_BPS_MAX = 11
+"""Alpaca takes its fee for bought coins in coins and tells of it by what is held alone: of a maker 15 bps, of a taker
+25. What was bought while nobody listened is booked as a maker's; if it was not, the reconciler adopts the rest."""
+BPS = 10_000
 
 
 class Books:
@@ -35,7 +43,7 @@ class Books:
         self.planned: dict[str, OrderRequest] = {}  # by the venue's name for it
         self.runs: dict[str, int] = {}  # the same -> the run that planned it
         self.filled: defaultdict[str, Decimal] = defaultdict(Decimal)  # the same -> what it filled
-        self.adopted = 0
+        self.adopted = self.fees_adopted = 0
         self.denied: dict[str, str] = {}  # the same -> why the ledger was told that it is none
         self.latched: TradingState | None = None
 
@@ -71,10 +79,24 @@ class Books:
             self.filled[self.name(record.order_id)] += abs(size)
         elif isinstance(record, Rejected):
             self.denied[self.name(record.order_id)] = record.reason
-        elif isinstance(record, Booked):
-            self.adopted += ADOPTED in record.id
+        elif isinstance(record, Booked) and (told := ADOPTED.search(record.id)):
+            here, there = map(int, told.groups())
+            fee = self.venue == "alpaca" and 0 < here - there <= here * FEE_BPS_MAX / BPS
+            self.fees_adopted += fee
+            self.adopted += not fee
         elif isinstance(record, TradingState):
             self.latched = record
+
+    def replaced(self) -> set[str]:
+        """Orders whose place another was to take, by the venue's names."""
+        return {self.name(order.replaces) for order in self.planned.values() if order.replaces}
+
+    def is_twin(self, row: Any) -> bool:
+        """Whether a row of the venue's only used up the id of an order that never came (docs/decisions/0011)."""
+        order = self.planned.get(row["name"])
+        if order is None or row.get("price") is None:
+            return False
+        return rules.is_twin(order, self.mind.books.instrument(order.engine, order.symbol), Decimal(row["price"]))
 
     def alive(self) -> dict[str, OrderState]:
         """Orders that are not over, by the venue's names."""
@@ -132,24 +154,66 @@ def wrongs(truth: Any, books: Books) -> dict[str, list[str]]:
         "wrong_verdicts": [],
         "lost": [f"{books.adopted} drifts were adopted"] if books.adopted else [],
     }
-    lots: defaultdict[str, Decimal] = defaultdict(Decimal)
-    wanted: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for fill in truth["fills"]:
-        if (order := books.planned.get(fill["name"])) is not None:
-            lots[order.intent_id] += abs(Decimal(fill["size"]))
-    for order in books.planned.values():
-        size = books.mind.books.instrument(order.engine, order.symbol).size(order.lots)
-        wanted[order.intent_id] = max(wanted[order.intent_id], abs(size))
-    found["duplicates"] += [
-        f"intent {intent} was for {wanted[intent]} and {size} were filled"
-        for intent, size in lots.items()
-        if size > wanted[intent]
-    ]
+    found["duplicates"] += [*_beyond(truth, books), *_second(truth, books)]
     found["wrong_verdicts"] += [
         f"{order['name']} is {order['status']} at the venue, the ledger was told: {books.denied[order['name']]}"
         for order in truth["orders"]
-        if order["name"] in books.denied and REFUSED not in order["status"]
+        if order["name"] in books.denied and REFUSED not in order["status"] and not books.is_twin(order)
     ]
+    return found
+
+
+def _beyond(truth: Any, books: Books) -> list[str]:
+    """Intents that were filled beyond what they were for, or will be by what is open of them.
+
+    What an order filled while its replace was under way comes on top: the venue's replace is of the whole size, and the
+    daemon that would have taken out the excess was dead (`surplus`).
+    """
+    sizes, wanted = _sizes(truth, books, books.replaced()), _wanted(books)
+    return [
+        f"intent {intent} was for {wanted[intent]}, and {size} were filled or are open"
+        for intent, size in sizes.items()
+        if size > wanted[intent]
+    ]
+
+
+def surplus(truth: Any, books: Books) -> int:
+    """Intents that a replace which raced a fill made larger than they were to be."""
+    wanted = _wanted(books)
+    return sum(size > wanted[intent] for intent, size in _sizes(truth, books, set()).items())
+
+
+def _sizes(truth: Any, books: Books, but: set[str]) -> dict[str, Decimal]:
+    """By intent, what its orders have filled and may still fill; without some of them."""
+    sizes: defaultdict[str, Decimal] = defaultdict(Decimal)
+    said = [(fill["name"], fill["size"]) for fill in truth["fills"]]
+    for name, size in [*said, *((order["name"], order["left"]) for order in truth["orders"])]:
+        if (order := books.planned.get(name)) is not None and name not in but:
+            sizes[order.intent_id] += abs(Decimal(size))
+    return sizes
+
+
+def _wanted(books: Books) -> dict[str, Decimal]:
+    """By intent, what it was for."""
+    wanted: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for order in books.planned.values():
+        size = books.mind.books.instrument(order.engine, order.symbol).size(order.lots)
+        wanted[order.intent_id] = max(wanted[order.intent_id], abs(size))
+    return wanted
+
+
+def _second(truth: Any, books: Books) -> list[str]:
+    """Orders that the venue took for an intent which has one there already, and takes no other's place."""
+    first: dict[str, str] = {}
+    found = []
+    for order in truth["orders"]:
+        planned = books.planned.get(order["name"])
+        if planned is None or planned.replaces or REFUSED in order["status"] or books.is_twin(order):
+            continue
+        if first.setdefault(planned.intent_id, order["name"]) != order["name"]:
+            found.append(
+                f"intent {planned.intent_id} is at the venue as {first[planned.intent_id]} and {order['name']}"
+            )
     return found
 
 

@@ -1,7 +1,8 @@
 """One life of the daemon: forked from a process that has loaded all it needs, run as `obid run` does, and killed.
 
 Loading takes a second, a life less than two: a fork saves what is no part of the trial. The child is a process of its
-own with its own loop, sockets, lock and journal; it knows nothing of the parent but one shared byte.
+own with its own loop, sockets, lock and journal; it knows nothing of the parent but what was loaded (kill_warm.py), the
+configuration and two shared bytes.
 """
 
 import contextlib
@@ -23,7 +24,7 @@ from tests.soak.hour import post
 from tests.soak.kill_controls import CONTROLS
 from tests.soak.kill_points import ARMED, FIRED, Plan, Trap, install
 
-POLL_S = 0.02
+POLL_S = 0.01
 
 
 class Home(NamedTuple):
@@ -34,7 +35,7 @@ class Home(NamedTuple):
     config: Path
     data: Path
     speed: float
-    control: str  # a design that is known to be wrong; none: obid's
+    control: str = ""  # a design that is known to be wrong; none: obid's
 
     @property
     def engine(self) -> str:
@@ -46,12 +47,24 @@ class Home(NamedTuple):
         """Orders leave the machine in either."""
         return {"hyperliquid": Mode.LIVE, "alpaca": Mode.PAPER}[self.venue]
 
+    def options(self) -> RunOptions:
+        """What `obid run` is told."""
+        return RunOptions(
+            mode=self.mode,
+            engines=(self.engine,),
+            data_dir=self.data,
+            config=self.config,
+            plain=True,
+            speed=self.speed,
+        )
+
 
 class Life:
     """A daemon that may die any moment."""
 
-    def __init__(self, home: Home, plan: Plan | None):
+    def __init__(self, home: Home, plan: Plan | None, kinds: dict[str, str] | None = None):
         self.home, self.plan = home, plan
+        self.kinds = kinds  # of orders of earlier lives
         self.shared = mmap.mmap(-1, mmap.PAGESIZE)
         self.code: int | None = None  # of its end; below zero: the signal
         self.pid = os.fork()
@@ -68,27 +81,16 @@ class Life:
                 os.dup2(out.fileno(), 2)
             hyperliquid.SPENT_BEFORE = 0  # the emulated venue's limits are lifted: lives follow too soon on each other
             if self.home.control:
-                CONTROLS[self.home.control]()
+                CONTROLS[self.home.control].install()
             if self.plan is not None:
-                install(Trap(self.plan, self.shared))
-            code = run.run(self._options())
+                install(Trap(self.plan, self.shared, self.home.speed, self.kinds))
+            run.now_ns = lambda: post(self.home.url, "time")["now_ns"]
+            code = run.run(self.home.options())
         except BaseException:
             traceback.print_exc()
         finally:
             sys.stdout.flush()
             os._exit(code)
-
-    def _options(self) -> RunOptions:
-        home = self.home
-        run.now_ns = lambda: post(home.url, "time")["now_ns"]
-        return RunOptions(
-            mode=home.mode,
-            engines=(home.engine,),
-            data_dir=home.data,
-            config=home.config,
-            plain=True,
-            speed=home.speed,
-        )
 
     def arm(self) -> None:
         """From now on it may die where it is to."""
@@ -108,7 +110,7 @@ class Life:
                 self.code = os.waitstatus_to_exitcode(status)
         return self.code is not None
 
-    def wait(self, seconds: float, what: Callable[[], object] = lambda: False) -> bool:
+    def wait(self, seconds: float, what: Callable[[], object] = lambda: False, poll_s: float = POLL_S) -> bool:
         """Wait for its death, or for something else, so long at most; whether one of the two has come."""
         until_s = time.monotonic() + seconds
         while not self.over:
@@ -116,7 +118,7 @@ class Life:
                 return True
             if time.monotonic() > until_s:
                 return False
-            time.sleep(POLL_S)
+            time.sleep(poll_s)
         return True
 
     def end(self, how: signal.Signals = signal.SIGKILL, within_s: float = 20.0) -> None:

@@ -2,14 +2,17 @@
 
     python -m tests.soak.kill_venue hyperliquid --seed 3 --speed 8
 
-A request that changes something arrives 0 to 60 ms late, some of them up to 1.5 s, and is answered 0 to 60 ms late.
+A request that changes something arrives 0 to 60 ms late, some of them much later, and is answered 0 to 60 ms late.
 Questions are faster, so they overtake orders. What a client has sent arrives although he is dead, as on a real line:
 the emulator alone would drop it.
 """
 
 import argparse
 import asyncio
+import contextlib
+import json
 from collections import Counter
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -17,6 +20,7 @@ from aiohttp import web
 
 from daemon import emulate, emulate_alpaca
 from supervisor.draws import uniform
+from tests.soak.kill_points import LATE_HEADER
 from venues.emulator.alpaca.config import ExchangeConfig
 from venues.emulator.alpaca.doors import AlpacaDoors
 from venues.emulator.hyperliquid import usage
@@ -30,9 +34,13 @@ LATE_S = 0.060
 QUESTION_S = 0.004
 """At most, each way: a question that overtakes an order is what wrong verdicts are made of."""
 
-STRAGGLERS, STRAGGLER_S = 0.15, 1.5
-"""Of orders, so many arrive so late, at most: a daemon that was started again has asked about them by then, and some
-come when their fence is over and must be refused."""
+STRAGGLERS, STRAGGLER_S = 0.06, 18.0
+"""Of orders of a daemon that lives on, so many arrive so late, at most, in the venue's time: it gives up waiting after
+ten seconds, and some come when their fence is over and must be refused."""
+
+ASKED_S_MAX = 30.0
+"""In our time."""
+ORDER_STATUS = b'"orderStatus"'
 
 SYMBOLS = {
     "hyperliquid": ("BTC", "ETH", "SOL", "DOGE", "AVAX"),
@@ -49,9 +57,43 @@ def changes(request: web.Request) -> bool:
     return request.path == "/exchange" or (request.method != "GET" and request.path.startswith("/v2/"))
 
 
-def put_late(seed: int) -> None:
-    """Give every request its time on the line; only those that change something go on without their client."""
-    usual, count = Server._request, Counter[str]()
+def asked_about(request: web.Request, body: bytes) -> str:
+    """The name of the order that a question is about, if it is about one."""
+    if request.path.startswith("/v2/orders:by_client"):
+        return request.query.get("client_order_id", "")
+    return str(json.loads(body)["oid"]) if request.path == "/info" and ORDER_STATUS in body else ""
+
+
+class Waiting:
+    """Requests that come when somebody has been told that they have not."""
+
+    def __init__(self) -> None:
+        self.left: dict[asyncio.Future[None], int] = {}  # answers to wait for
+        self.bodies: dict[asyncio.Future[None], bytes] = {}
+
+    async def behind(self, answers: int, body: bytes) -> None:
+        """Wait for so many answers about its order; not for ever: a request that is under way ends some time."""
+        waiter = asyncio.get_running_loop().create_future()
+        self.left[waiter], self.bodies[waiter] = answers, body
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(waiter, ASKED_S_MAX)
+        del self.left[waiter], self.bodies[waiter]
+
+    def answered(self, name: str) -> None:
+        """A question about an order was answered."""
+        for waiter, body in self.bodies.items():
+            if name.encode() in body:
+                self.left[waiter] -= 1
+                if not self.left[waiter] and not waiter.done():
+                    waiter.set_result(None)
+
+
+def put_late(seed: int, speed: float) -> None:
+    """Give every request its time on the line; only those that change something go on without their client.
+
+    A client that will not survive his request may say himself how late it is to come.
+    """
+    usual, count, waiting = Server._request, Counter[str](), Waiting()
 
     async def request_late(self: Server, request: web.Request) -> web.StreamResponse:
         if request.path.startswith("/emulator/"):
@@ -61,12 +103,15 @@ def put_late(seed: int) -> None:
         count[purpose] += 1
         there, back = (uniform(seed, f"{purpose}/{way}", count[purpose]) * most for way in ("there", "back"))
         if acts and uniform(seed, "straggler", count[purpose]) < STRAGGLERS:
-            there = uniform(seed, "straggler/there", count[purpose]) * STRAGGLER_S
-        await request.read()
+            there = uniform(seed, "straggler/there", count[purpose]) * STRAGGLER_S / speed
+        there = float(request.headers.get(LATE_HEADER, there))
+        body = await request.read()
 
         async def travel() -> web.StreamResponse:
-            await asyncio.sleep(there)
+            await (waiting.behind(round(-there), body) if there < 0 else asyncio.sleep(there))
             answer = await usual(self, request)
+            if name := asked_about(request, body):
+                waiting.answered(name)
             await asyncio.sleep(back)
             return answer
 
@@ -91,33 +136,44 @@ def tell_all() -> None:
         ((user, told),) = usual(self, now_ns).items()
         names = {oid: order.cloid for oid, order in account.orders.items()}
         orders = [
-            {"name": order.cloid, "open": order.status == "open", "status": order.status}
-            for order in account.orders.values()
+            order_of(one.cloid, one.status, one.status == "open", account.shown(one) * one.asset.lot)
+            for one in account.orders.values()
         ]
         fills = [{"name": names.get(fill["oid"]), "size": fill["sz"], "symbol": fill["coin"]} for fill in account.fills]
-        return {user: told | {"orders": orders, "fills": fills}}
+        return {user: {"positions": told["positions"], "orders": orders, "fills": fills}}
 
     def of_alpaca(self: AlpacaDoors, now_ns: int) -> Any:
         ((user, told),) = usual_alpaca(self, now_ns).items()
         names = {order["id"]: order["client_order_id"] for order in told["orders"]}
-        resting = {order["client_order_id"] for order in told["open_orders"]}
+        resting = {order["id"] for order in told["open_orders"]}
         orders = [
-            {"name": one["client_order_id"], "open": one["client_order_id"] in resting, "status": one["status"]}
+            order_of(
+                one["client_order_id"],
+                one["status"],
+                one["id"] in resting,
+                Decimal(one["qty"]) - Decimal(one["filled_qty"]),
+            )
+            | {"price": one["limit_price"]}
             for one in told["orders"]
         ]
         fills = [
             {"name": names.get(fill["order_id"]), "size": fill["qty"], "symbol": fill["symbol"]}
             for fill in told["fills"]
         ]
-        return {user: told | {"orders": orders, "fills": fills}}
+        return {user: {"positions": told["positions"], "orders": orders, "fills": fills}}
 
     usual, HyperliquidDoors.truth = HyperliquidDoors.truth, of_hyperliquid  # type: ignore[method-assign]
     usual_alpaca, AlpacaDoors.truth = AlpacaDoors.truth, of_alpaca  # type: ignore[method-assign]
 
 
+def order_of(name: str | None, status: str, is_open: bool, left: Decimal) -> dict[str, Any]:
+    """An order as the checks want it: by the name that its client gave, with what it may still fill."""
+    return {"name": name, "open": is_open, "status": status, "left": str(left) if is_open else "0"}
+
+
 def serve(venue: str, seed: int, speed: float) -> int:
     """Serve until a signal comes; the first line says where, as `obid emulate --json` does."""
-    put_late(seed)
+    put_late(seed, speed)
     lift_limits()
     tell_all()
     where = emulate.Where("127.0.0.1", 0)

@@ -10,6 +10,8 @@ from supervisor.clock import NS_PER_MS, NS_PER_S, Clock, finish
 from supervisor.virtual import run_virtual
 from supervisor.wall import new_loop, run_wall
 from tests.fakes import EPOCH_NS
+from tests.machine import RealMachine, SetMachine, clock_of
+from tests.patience import PATIENCE_S
 
 LOOPS = pytest.mark.parametrize("make_loop", [new_loop, asyncio.new_event_loop], ids=["uvloop", "asyncio"])
 
@@ -197,3 +199,106 @@ def test_in_virtual_time_work_is_inline():
 
 async def test_finish_hands_on_what_the_work_returns():
     assert await finish(asyncio.ensure_future(asyncio.sleep(0, "done"))) == "done"
+
+
+# --- a machine that sleeps, and whose clock is set --------------------------------------------------------------------
+
+
+@LOOPS
+@pytest.mark.parametrize("slept_s", [90, 3 * 3_600])
+def test_who_waits_is_woken_when_the_machine_has_slept_past_it(make_loop, slept_s):
+    """The loop's own time stood meanwhile: its timers are as far away as before (control: nobody looks)."""
+    machine = RealMachine()
+
+    async def main(clock: Clock) -> list[str]:
+        woken, jumps = [], []
+        clock.listen(jumps.append)
+        clock.call_at(EPOCH_NS + 60 * NS_PER_S, lambda: woken.append("call"))
+        clock.call_at(EPOCH_NS + 4 * 3_600 * NS_PER_S, lambda: woken.append("not yet"))
+        waiter = asyncio.create_task(clock.sleep(60))
+        await asyncio.sleep(0.01)
+        machine.sleeps(slept_s)
+        assert clock.now_ns() - EPOCH_NS >= slept_s * NS_PER_S
+        await asyncio.sleep(0.05)
+        assert woken == [] and not waiter.done()
+        clock.look()
+        clock.look()
+        await asyncio.wait_for(waiter, PATIENCE_S)
+        assert [jump.what for jump in jumps] == ["slept"]
+        return woken
+
+    assert on(make_loop, main, machine=machine) == ["call"]
+
+
+@pytest.mark.parametrize("by_s", [3_600, -3_600])
+def test_a_clock_that_is_set_moves_neither_time_nor_waits(by_s):
+    machine = RealMachine()
+
+    async def main(clock: Clock) -> list[object]:
+        jumps = []
+        clock.listen(jumps.append)
+        machine.is_set(by_s)
+        clock.look()
+        clock.look()
+        waiter = asyncio.create_task(clock.sleep(0.02))
+        await asyncio.wait_for(waiter, PATIENCE_S)
+        assert clock.now_ns() - EPOCH_NS < 60 * NS_PER_S
+        return [(jump.what, round(jump.by_ns / NS_PER_S)) for jump in jumps]
+
+    assert on(new_loop, main, machine=machine) == [("set", by_s)]
+
+
+def test_who_listens_late_hears_what_was_noticed_before():
+    """A start by a wrong clock that is set right while the venue is opened: unheard, the daemon never traded again."""
+    machine = RealMachine()
+
+    async def main(clock: Clock) -> list[str]:
+        jumps = []
+        machine.is_set(-60)
+        clock.look()
+        clock.follow()
+        clock.listen(jumps.append)
+        machine.is_set(-1)
+        clock.look()
+        return [jump.what for jump in jumps]
+
+    assert on(new_loop, main, machine=machine) == ["set", "ahead", "set"]
+
+
+def test_no_call_comes_early_on_a_clock_that_is_slowed():
+    machine = RealMachine()
+
+    async def main(clock: Clock) -> None:
+        called = asyncio.get_running_loop().create_future()
+        machine.is_set(-0.6)
+        before_ns = clock.now_ns()
+        clock.follow()
+        started_s = time.monotonic()
+        clock.call_at(before_ns + NS_PER_S // 10, lambda: called.set_result(clock.now_ns()))
+        assert await called >= before_ns + NS_PER_S // 10 - NS_PER_MS
+        assert time.monotonic() - started_s > 0.18, "at half speed"
+
+    on(new_loop, main, machine=machine)
+
+
+def test_a_clock_is_slowed_twice_and_loses_what_both_said():
+    machine = SetMachine()
+    clock = clock_of(machine, EPOCH_NS)
+    machine.is_set(-4)
+    clock.follow()
+    machine.lives(4)  # it has lost 2 s of the 4
+    machine.is_set(1)  # 3 in all, then: 1 more
+    clock.follow()
+    machine.lives(100)
+    assert clock.now_ns() - EPOCH_NS == 101 * NS_PER_S
+    assert clock.strayed_ns() == 0
+
+
+def test_virtual_time_knows_neither_sleep_nor_steps():
+    async def main(clock: Clock) -> int:
+        clock.look()
+        await clock.sleep(3_600)
+        clock.look()
+        return clock.jumps
+
+    assert run_virtual(main, EPOCH_NS) == 0

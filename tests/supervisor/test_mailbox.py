@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from supervisor import mailbox as module
 from supervisor.mailbox import Hears, Mailbox, MailboxFull, Overflow, latest
 from tests.fakes import Letter, Note, Quote
+from tests.patience import PATIENCE_S
 
 
 class Time:
@@ -135,7 +136,7 @@ async def test_a_body_left_behind_does_not_take_the_wake_up_of_its_successor():
     old.cancel()
     await asyncio.wait([old])
     put(box, Note(1))
-    await asyncio.wait_for(new, 1)
+    await asyncio.wait_for(new, PATIENCE_S)
 
 
 async def test_a_speaker_may_wait_for_room():
@@ -254,7 +255,7 @@ class Model:
 
 
 @given(STEPS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_mailbox_is_a_list_and_a_dict(steps):
     with patch.object(module, "BATCH_MAX", BATCH):
         box, model = mailbox(Hears(Note, size_max=SIZE_MAX), latest(Quote, size_max=SIZE_MAX)), Model()

@@ -10,6 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from supervisor import early
+from supervisor.clock import Clock
+from supervisor.wall import on_signals, run_wall
+from tests.patience import PATIENCE_S
+
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "tests" / "supervisor" / "program_for_signals.py"
 
@@ -39,7 +44,7 @@ def running(*arguments: str) -> Iterator[subprocess.Popen]:
 def test_a_signal_wakes_a_program_that_waits_for_ever(number):
     with running() as process:
         process.send_signal(number)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=PATIENCE_S)
     assert out == f"stopped by {number.name}\n"
     assert err == ""
     assert process.returncode == 0
@@ -51,7 +56,7 @@ def test_sighup_reloads_and_does_not_stop():
             process.send_signal(signal.SIGHUP)
             assert process.stdout.readline() == "reload\n"
         process.send_signal(signal.SIGTERM)
-        assert process.communicate(timeout=10)[0] == "stopped by SIGTERM\n"
+        assert process.communicate(timeout=PATIENCE_S)[0] == "stopped by SIGTERM\n"
 
 
 def test_a_stop_waits_for_disk_work():
@@ -59,5 +64,20 @@ def test_a_stop_waits_for_disk_work():
         process.send_signal(signal.SIGTERM)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(0.2)
-        assert process.communicate("done\n", timeout=10)[0] == "stopped by SIGTERM\n"
+        assert process.communicate("done\n", timeout=PATIENCE_S)[0] == "stopped by SIGTERM\n"
         assert process.returncode == 0
+
+
+def test_a_stop_that_was_dropped_while_loading_is_told_when_there_is_a_loop():
+    """The import system calls back where whatever a handler raises is dropped; the daemon traded on."""
+    with pytest.raises(SystemExit):
+        early.end(signal.SIGTERM, None)
+    told: list[str] = []
+
+    async def main(clock: Clock) -> None:
+        on_signals(clock.loop, told.append, lambda: None)
+        await clock.sleep(0.01)
+
+    run_wall(main)
+    run_wall(main)
+    assert told == ["SIGTERM"]

@@ -8,10 +8,10 @@ from msgspec.structs import replace
 
 from supervisor.actor import MindBody
 from supervisor.child import ChildSpec, Restart, Strategy
-from supervisor.clock import NS_PER_S
+from supervisor.clock import NS_PER_S, Clock
 from supervisor.mailbox import Hears
 from supervisor.messages import ChildCrashed, ChildStarted, DeadLetter, GaveUp
-from supervisor.supervisor import House, SupervisorGaveUp
+from supervisor.supervisor import House, Supervisor, SupervisorGaveUp
 from tests.fakes import (
     EPOCH_NS,
     Note,
@@ -26,6 +26,7 @@ from tests.fakes import (
     stubborn,
     tree,
 )
+from tests.machine import RealMachine
 
 FOR_EVER = 10**6
 """Restarts that a test does not want to run out of."""
@@ -644,6 +645,37 @@ def test_an_actor_that_never_looks_into_its_mailbox_is_found():
         assert not house.health()[0].healthy
 
     play(tree(child("a", rest, hears=(Hears(Note),))), script, outside=(Note,))
+
+
+def test_nobody_is_late_for_the_time_in_which_the_machine_slept():
+    """Woken with a question under way, an actor has its whole deadline again; a watchdog waits for less."""
+    machine, deadline_s = RealMachine(), 0.3
+
+    async def main(clock):
+        spec = tree(child("asks", hold, hears=(Hears(Note),), deadline_s=deadline_s))
+        house = House(spec, clock, seed=7, outside=(Note,))
+        supervisor = Supervisor(spec, house)
+        task = asyncio.create_task(supervisor.run())
+        await supervisor.ready
+        say(house, Note(1))
+        await asyncio.sleep(0.05)
+        machine.sleeps(90)
+        clock.look()
+        assert house.ill() == []
+        await asyncio.sleep(deadline_s + 0.05)
+        assert house.ill() == ["asks"]
+        task.cancel()
+        await asyncio.wait([task])
+
+    async def hold(post):
+        post.ready()
+        await post.mailbox.wait()
+        post.mailbox.take()
+        post.in_hand_ns = post.clock.now_ns()
+        await rest(post)
+
+    with asyncio.Runner() as runner:
+        runner.run(main(Clock(runner.get_loop(), EPOCH_NS, machine=machine)))
 
 
 def test_a_slow_start_is_not_ill():

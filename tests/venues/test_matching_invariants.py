@@ -153,27 +153,27 @@ def play(instrument, steps):
     return run
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(STEPS)
 def test_a_perpetual_account_always_adds_up(steps):
     run = play(PERP, steps)
     assert run.events == play(PERP, steps).events
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(STEPS)
 def test_a_spot_account_always_adds_up_and_never_owes(steps):
     play(SPOT, steps)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(STEPS)
 def test_odd_prices_lose_no_money_to_rounding(steps):
     odd = replace(PERP, tick=Decimal("0.1"), lot=Decimal("0.001"), multiplier=Decimal("0.012345678"))
     play(replace(odd, notional_min_usd=Decimal("0.01")), steps)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(STEPS)
 def test_every_order_has_one_beginning_and_one_end(steps):
     run = play(PERP, steps)

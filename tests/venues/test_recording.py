@@ -47,7 +47,7 @@ def test_what_was_heard_comes_back(tmp_path):
     assert {type(event) for event in events} == {Book, Trade}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.floats(1e-9, 1e11), st.floats(1e-9, 1e11)), max_size=5), st.integers(0, 2**63 - 1))
 def test_every_number_comes_back_exactly(tmp_path_factory, levels, at_ns):
     folder = tmp_path_factory.mktemp("recording")

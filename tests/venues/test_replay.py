@@ -172,7 +172,7 @@ def test_decimals_are_counted_as_the_venue_printed_them(values, decimals):
     assert decimals_of(np.array(values)) == decimals
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(st.integers(1, 10**9), min_size=1, max_size=20), st.integers(0, 8))
 def test_steps_of_printed_prices_are_found(numbers, decimals):
     printed = np.array([float(Decimal(number).scaleb(-decimals)) for number in numbers])

@@ -5,6 +5,7 @@ market ahead without its queues, which costs a third, and a window makes one blo
 the first trades of the window take.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -74,8 +75,13 @@ class Batch:
             block = reactor.next_block(self._start_ns(arrivals_ns))
             breaks = np.flatnonzero(np.diff(arrivals_ns) != cadence_ns) + 1
             ends = [*breaks.tolist(), len(arrivals_ns)]
-            for first, end in zip([0, *ends], ends, strict=False):
-                yield cut(block, first, end, int(arrivals_ns[first]) - cadence_ns, cadence_ns)
+            parts = deque(
+                cut(block, first, end, int(arrivals_ns[first]) - cadence_ns, cadence_ns)
+                for first, end in zip([0, *ends], ends, strict=False)
+            )
+            del block  # who takes a part decides how long it stays
+            while parts:
+                yield parts.popleft()
 
     def window(self, window: Window) -> Iterator[Rows]:
         """The rows of a window, the same as `rows` has there."""

@@ -31,10 +31,11 @@ from venues.aleatoric.manifest import SimulationManifest
 from venues.aleatoric.market import always_open
 from venues.aleatoric.marks import Marker, Quoted
 from venues.aleatoric.model import SymbolModel
+from venues.aleatoric.packed import rows_kept
 from venues.aleatoric.settlements import Settlements
 from venues.aleatoric.symbol import Reactor
 from venues.aleatoric.triangle import Pair, Triangle
-from venues.aleatoric.words import Ints
+from venues.aleatoric.words import Ints, Marks
 from venues.market import Book, Level, Side, Trade
 
 CHANNELS = ("bars", "trades", "books", "marks", "funding")
@@ -42,7 +43,7 @@ CHANNELS = ("bars", "trades", "books", "marks", "funding")
 
 SECOND_NS = 1_000_000_000
 MINUTE_NS = 60 * SECOND_NS
-ROWS_AT_ONCE = 32  # books turned into Python numbers together, so that memory stays flat
+TOLD_AT_ONCE = 64  # trades, and turns of the channels, that are Python numbers at a time
 _SIDES = {1: Side.BUY, -1: Side.SELL}
 
 FeedEvent = Candle | Trade | Book | Mark | FundingRate
@@ -102,27 +103,39 @@ class _Symbol:
         return found
 
     def _trades(self, rows: Rows) -> Iterator[FeedEvent]:
-        """The trades of a block, one after the other."""
-        prices = (rows.trade_ticks * self._price[0] / self._price[1]).tolist()
-        sizes = (rows.trade_lots * self._size[0] / self._size[1]).tolist()
-        sides = map(_SIDES.__getitem__, rows.trade_sign.tolist())
-        times = zip(rows.trade_at_ns.tolist(), rows.trade_received_ns.tolist(), strict=True)
-        for (at_ns, received_ns), price, size, side in zip(times, prices, sizes, sides, strict=True):
-            yield Trade(self._model.symbol, at_ns, received_ns, price, size, side)
+        """The trades of a block, one after the other; of the rows, only what they need is held."""
+        numbers = rows.trade_at_ns, rows.trade_received_ns, rows.trade_ticks, rows.trade_lots, rows.trade_sign
+        return self._trades_of(np.stack(numbers))
+
+    def _trades_of(self, numbers: Ints) -> Iterator[FeedEvent]:
+        for first in range(0, numbers.shape[1], TOLD_AT_ONCE):
+            at_ns, received_ns, ticks, lots, signs = numbers[:, first : first + TOLD_AT_ONCE]
+            prices = (ticks * self._price[0] / self._price[1]).tolist()
+            sizes = (lots * self._size[0] / self._size[1]).tolist()
+            sides = map(_SIDES.__getitem__, signs.tolist())
+            for told in zip(at_ns.tolist(), received_ns.tolist(), prices, sizes, sides, strict=True):
+                yield Trade(self._model.symbol, *told)
 
     def _books(self, rows: Rows) -> Iterator[FeedEvent]:
-        """The books of a block, a few rows unpacked at a time."""
-        for start in range(0, len(rows.received_ns), ROWS_AT_ONCE):
-            part = slice(start, start + ROWS_AT_ONCE)
-            prices = (rows.ticks[:, part] * self._price[0] / self._price[1]).tolist()
-            sizes = (rows.lots[:, part] * self._size[0] / self._size[1]).tolist()
-            if rows.empty is not None:
-                for side, at in np.argwhere(rows.empty[:, part]).tolist():
+        """The books of a block, a few rows unpacked at a time; of the rows, only what they need is held."""
+        times = np.stack([rows.at_ns, rows.received_ns])
+        return self._books_of(times, rows_kept(rows.ticks), rows_kept(rows.lots), rows.empty)
+
+    def _books_of(
+        self, times: Ints, ticks: Iterator[Ints], lots: Iterator[Ints], empty: Marks | None
+    ) -> Iterator[FeedEvent]:
+        start = 0
+        for ticks_part, lots_part in zip(ticks, lots, strict=True):
+            part = slice(start, start + ticks_part.shape[1])
+            prices = (ticks_part * self._price[0] / self._price[1]).tolist()
+            sizes = (lots_part * self._size[0] / self._size[1]).tolist()
+            if empty is not None:
+                for side, at in np.argwhere(empty[:, part]).tolist():
                     prices[side][at] = sizes[side][at] = []
-            times = zip(rows.at_ns[part].tolist(), rows.received_ns[part].tolist(), strict=True)
-            for at, (at_ns, received_ns) in enumerate(times):
+            for at, (at_ns, received_ns) in enumerate(times[:, part].T.tolist()):
                 bids, asks = (tuple(map(Level, prices[side][at], sizes[side][at])) for side in (0, 1))
                 yield Book(self._model.symbol, at_ns, received_ns, bids, asks)
+            start = part.stop
 
 
 def _times(times: list[int]) -> Ints:
@@ -191,7 +204,13 @@ def _order(lanes: list[_Lane]) -> Iterator[tuple[int, int]]:
     which = np.repeat(np.arange(len(lanes)), lengths)
     channels = np.repeat([lane.channel for lane in lanes], lengths)
     order = np.lexsort((which, channels, at_ns))
-    return zip(at_ns[order].tolist(), which[order].tolist(), strict=True)
+    return _turns(at_ns[order], which[order])
+
+
+def _turns(at_ns: Ints, which: Ints) -> Iterator[tuple[int, int]]:
+    for first in range(0, len(at_ns), TOLD_AT_ONCE):
+        part = slice(first, first + TOLD_AT_ONCE)
+        yield from zip(at_ns[part].tolist(), which[part].tolist(), strict=True)
 
 
 def _lanes(manifest: SimulationManifest, wanted: Wanted, is_open: Callable[[int], bool]) -> Iterator[list[_Lane]]:
@@ -202,8 +221,11 @@ def _lanes(manifest: SimulationManifest, wanted: Wanted, is_open: Callable[[int]
 
     def blocks() -> Iterator[list[_Lane]]:
         for arrivals_ns in batch.arrivals():
-            block = reactor.next_block(int(arrivals_ns[0]) - cadence_ns)
-            yield symbol.lanes(rows_of(block, arrivals_ns, cadence_ns), int(arrivals_ns[-1]))
+            # The block and its rows are named nowhere: lanes hold them packed while they are told.
+            yield symbol.lanes(
+                rows_of(reactor.next_block(int(arrivals_ns[0]) - cadence_ns), arrivals_ns, cadence_ns),
+                int(arrivals_ns[-1]),
+            )
 
     return blocks()
 
@@ -227,9 +249,11 @@ def _pair_lanes(pair: Pair, wanted: Wanted) -> Iterator[list[_Lane]]:
         for arrivals_ns in batch.arrivals():
             block, until_ns = triangle.next_block(), int(arrivals_ns[-1])
             quoted = Quoted(block.arrivals_ns, block.index, block.mark)
-            yield [
+            told = [
                 *spot.lanes(rows_of(block.spot, arrivals_ns, cadence_ns), until_ns),
                 *perp.lanes(rows_of(block.perp, arrivals_ns, cadence_ns), until_ns, quoted),
             ]
+            del block, quoted  # lanes hold what they need
+            yield told
 
     return blocks()

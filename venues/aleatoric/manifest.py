@@ -195,6 +195,10 @@ def field_types() -> dict[str, Any]:
     return get_type_hints(SimulationManifest, include_extras=True)
 
 
+LEAST = 1e-9
+"""Numbers next to nothing: what is divided by one leaves the range of floats, and no market has any."""
+
+
 def read_manifest(raw: Mapping[str, object], source: str = "") -> SimulationManifest:
     """A manifest from a table or JSON object. Raises ConfigError: the field, its value, what would be right."""
     values: dict[str, object] = {}
@@ -212,6 +216,8 @@ def _read_field(name: str, value: object, source: str) -> object:
         near = get_close_matches(name, types, 1)
         hint = f"did you mean {near[0]}?" if near else "`obid generate --describe PRESET` lists them"
         raise ConfigError(name, f"the manifest has no such field; {hint}", value, source)
+    if isinstance(value, float) and 0 < abs(value) < LEAST:
+        raise ConfigError(name, f"must be 0 or not nearer to it than {LEAST:g}: {wanted(name)}", value, source)
     try:
         return msgspec.convert(value, types[name])
     except msgspec.ValidationError as error:
@@ -266,6 +272,13 @@ def manifest_schema() -> dict[str, Any]:
     whole = msgspec.json.schema(SimulationManifest)
     parts = whole["$defs"]
     schema: dict[str, Any] = parts.pop("SimulationManifest")
+    near_nothing = [
+        {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": LEAST},
+        {"type": "number", "exclusiveMinimum": -LEAST, "exclusiveMaximum": 0},
+    ]
+    for said in schema["properties"].values():
+        if any(part.get("type") == "number" for part in (said, *said.get("anyOf", ()))):
+            said["not"] = {"anyOf": near_nothing}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "$defs": parts}
 
 

@@ -283,7 +283,9 @@ def _refuse_unprintable(model: SymbolModel) -> None:
         value = float(step)
         if count > most:
             of = f"a price of {model.price_initial}" if name == "tick_size" else f"a queue of {model.touch_usd:g} USD"
-            raise ConfigError(name, f"must be at least {float(step * count / most):.3g}: {of} has no more steps", value)
+            least = step * count / most
+            text = f"{Decimal(least.numerator) / Decimal(least.denominator):.3g}"  # what no float holds, too
+            raise ConfigError(name, f"must be at least {text}: {of} has no more steps", value)
         if count * step.numerator > EXACT_MAX:
             raise ConfigError(name, "has too many figures for what is counted in it: round it to a few", value)
 

@@ -12,7 +12,7 @@ time in nanoseconds and `ts` is it in whole milliseconds, so that two may print 
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -21,6 +21,7 @@ from msgspec import Struct
 from supervisor.clock import NS_PER_MS
 from venues.aleatoric.manifest import LATENCY_NS, SimulationManifest
 from venues.aleatoric.model import BLOCK_STEPS, SymbolModel
+from venues.aleatoric.packed import ROWS_AT_ONCE, rows_kept
 from venues.aleatoric.symbol import Block
 from venues.aleatoric.triangle import Pair, Triangle, TriangleBlock, TriangleState, first_triangle
 from venues.aleatoric.words import Floats, Ints, Lane, Marks, Stream
@@ -164,48 +165,50 @@ class CompositePair(Iterator[PairEvent]):
         block = self._triangle.next_block()
         spot = self._spot.draws(block.spot.index, block.arrivals_ns)
         perp = self._perp.draws(block.perp.index, block.arrivals_ns)
-        told: list[tuple[Ints, list[PairEvent]]] = [self._spots(block, spot), self._perps(block, perp)]
-        events = told[0][1] + told[1][1]
-        order = np.argsort(np.concatenate([at_ns for at_ns, _ in told]), kind="stable")
-        self._events = map(events.__getitem__, order.tolist())
-        self._told, self._size = 0, len(events)
+        told = self._spots(block, spot), self._perps(block, perp)
+        times_ns = np.concatenate([at_ns for at_ns, _ in told])
+        # An instrument's own times go up, so the order of all says only whose turn it is.
+        second = np.argsort(times_ns, kind="stable") >= len(told[0][0])
+        self._events = (next(told[turn][1]) for turn in second.tolist())
+        self._told, self._size = 0, len(times_ns)
 
-    def _spots(self, block: TriangleBlock, draws: Draws) -> tuple[Ints, list[PairEvent]]:
-        """The spot's events of a block, and their times."""
+    def _spots(self, block: TriangleBlock, draws: Draws) -> tuple[Ints, Iterator[PairEvent]]:
+        """The spot's events of a block, and their times; of the block, only what they need is held."""
         steps = shown_steps(block.spot)
-        bids, asks = depths(block.spot, self._triangle.spot)
-        symbol, ts = self._triangle.spot.symbol, stamps_ms(draws.at_ns)
-        latency_ms, from_trade = draws.latency_ms.tolist(), draws.from_trade.tolist()
-        events: list[PairEvent] = []
-        for step in steps.tolist():
-            bid, ask = bids[step], asks[step]
-            best_bid, bid_size = bid[0] if bid else NOTHING
-            best_ask, ask_size = ask[0] if ask else NOTHING
-            source: SourceType = "trade" if from_trade[step] else "depth"
-            tick = SpotTick(
-                ts[step], symbol, best_bid, best_ask, bid_size, ask_size, latency_ms[step], source, bid, ask
-            )
-            events.append(SpotEvent(tick))
-        return draws.at_ns[steps], events
+        symbol, books = self._triangle.spot.symbol, depths(block.spot, self._triangle.spot, steps)
+        ts_ms, latencies_ms = unpacked(stamps_ms(draws.at_ns[steps])), unpacked(draws.latency_ms[steps])
+        kinds = unpacked(draws.from_trade[steps])
 
-    def _perps(self, block: TriangleBlock, draws: Draws) -> tuple[Ints, list[PairEvent]]:
-        """The perpetual's events of a block, and their times."""
+        def events() -> Iterator[PairEvent]:
+            for ts, latency_ms, from_trade, (bid, ask) in zip(ts_ms, latencies_ms, kinds, books, strict=True):
+                best_bid, bid_size = bid[0] if bid else NOTHING
+                best_ask, ask_size = ask[0] if ask else NOTHING
+                source: SourceType = "trade" if from_trade else "depth"
+                sizes = bid_size, ask_size
+                yield SpotEvent(SpotTick(ts, symbol, best_bid, best_ask, *sizes, latency_ms, source, bid, ask))
+
+        return draws.at_ns[steps], events()
+
+    def _perps(self, block: TriangleBlock, draws: Draws) -> tuple[Ints, Iterator[PairEvent]]:
+        """The perpetual's events of a block, and their times; of the block, only what they need is held."""
         steps = shown_steps(block.perp)
-        bids, asks = depths(block.perp, self._triangle.perp)
-        symbol, ts, latency_ms = self._triangle.perp.symbol, stamps_ms(draws.at_ns), draws.latency_ms.tolist()
-        mark, index = block.mark.tolist(), block.index.tolist()
+        symbol, books = self._triangle.perp.symbol, depths(block.perp, self._triangle.perp, steps)
         funding = [(float(one.rate), one.end_ns // NS_PER_MS) for one in block.periods]
-        period = block.period.tolist()
-        events: list[PairEvent] = []
-        for step in steps.tolist():
-            bid, ask = bids[step], asks[step]
-            best_bid, bid_size = bid[0] if bid else NOTHING
-            best_ask, ask_size = ask[0] if ask else NOTHING
-            rate, next_ms = funding[period[step]]
-            head = ts[step], symbol, mark[step], index[step], rate, next_ms, latency_ms[step]
-            tick = PerpTick(*head, best_bid, best_ask, bid_size, ask_size, "trade", bid, ask)
-            events.append(PerpEvent(tick))
-        return draws.at_ns[steps], events
+        ts_ms, latencies_ms = unpacked(stamps_ms(draws.at_ns[steps])), unpacked(draws.latency_ms[steps])
+        prices = zip(unpacked(block.mark[steps]), unpacked(block.index[steps]), strict=True)
+        paid = unpacked(block.period[steps])
+
+        def events() -> Iterator[PairEvent]:
+            for ts, (mark, index), period, latency_ms, (bid, ask) in zip(
+                ts_ms, prices, paid, latencies_ms, books, strict=True
+            ):
+                best_bid, bid_size = bid[0] if bid else NOTHING
+                best_ask, ask_size = ask[0] if ask else NOTHING
+                rate, next_ms = funding[period]
+                head = ts, symbol, mark, index, rate, next_ms, latency_ms
+                yield PerpEvent(PerpTick(*head, best_bid, best_ask, bid_size, ask_size, "trade", bid, ask))
+
+        return draws.at_ns[steps], events()
 
 
 NOTHING = (None, None)
@@ -216,24 +219,39 @@ def shown_steps(block: Block) -> Ints:
     return np.arange(BLOCK_STEPS) if block.silent is None else np.flatnonzero(~block.silent)
 
 
-def stamps_ms(at_ns: Ints) -> list[int]:
+def stamps_ms(at_ns: Ints) -> Ints:
     """Times in the nearest whole milliseconds, which keeps their order."""
-    stamps: list[int] = ((at_ns + NS_PER_MS // 2) // NS_PER_MS).tolist()
-    return stamps
+    return (at_ns + NS_PER_MS // 2) // NS_PER_MS
 
 
-def depths(block: Block, model: SymbolModel) -> tuple[list[Depth], list[Depth]]:
-    """The first levels of bids and asks at each step, as a venue prints them: exact decimals as floats."""
+def unpacked(numbers: Floats | Ints | Marks) -> Iterator[Any]:
+    """An array's numbers as Python's own, some at a time."""
+    for first in range(0, len(numbers), ROWS_AT_ONCE):
+        yield from numbers[first : first + ROWS_AT_ONCE].tolist()
+
+
+def depths(block: Block, model: SymbolModel, steps: Ints) -> Iterator[tuple[Depth, Depth]]:
+    """The first levels of bids and asks at some steps, as a venue prints them: exact decimals as floats."""
+    ticks, lots = rows_kept(block.ticks[:, steps, :DEPTH]), rows_kept(block.lots[:, steps, :DEPTH])
+    empty = None if block.empty is None else block.empty[:, steps]
+    return _depths(model, ticks, lots, empty)
+
+
+def _depths(
+    model: SymbolModel, ticks: Iterator[Ints], lots: Iterator[Ints], empty: Marks | None
+) -> Iterator[tuple[Depth, Depth]]:
     price, size = model.price_fraction, model.size_fraction
-    ticks, lots = block.ticks[:, :, :DEPTH], block.lots[:, :, :DEPTH]
-    prices, sizes = ticks * price[0] / price[1], lots * size[0] / size[1]
-    found: list[list[Depth]] = []
-    for side in (0, 1):
-        # Pairs of all steps, then a slice for each: half the time of nested lists.
-        pairs = tuple(zip(prices[side].ravel().tolist(), sizes[side].ravel().tolist(), strict=True))
-        levels = ticks.shape[2]
-        found.append([pairs[at : at + levels] for at in range(0, len(pairs), levels)])
-        if block.empty is not None:
-            gone = block.empty[side].tolist()
-            found[side] = [() if missing else depth for missing, depth in zip(gone, found[side], strict=True)]
-    return found[0], found[1]
+    start = 0
+    for ticks_part, lots_part in zip(ticks, lots, strict=True):
+        prices, sizes = ticks_part * price[0] / price[1], lots_part * size[0] / size[1]
+        rows, levels = ticks_part.shape[1:]
+        sides: list[list[Depth]] = []
+        for side in (0, 1):
+            # Pairs of all steps, then a slice for each: half the time of nested lists.
+            pairs = tuple(zip(prices[side].ravel().tolist(), sizes[side].ravel().tolist(), strict=True))
+            sides.append([pairs[at : at + levels] for at in range(0, len(pairs), levels)])
+            if empty is not None:
+                gone = empty[side, start : start + rows].tolist()
+                sides[side] = [() if missing else depth for missing, depth in zip(gone, sides[side], strict=True)]
+        yield from zip(*sides, strict=True)
+        start += rows

@@ -146,4 +146,4 @@ class RemoteMarket:
     def _no_account(self, *_: object) -> NoReturn:
         raise NotImplementedError("a remote market has no account; it stands behind a ShadowVenue")
 
-    account = submit = cancel = replace = open_orders = positions = fills = find = _no_account
+    account = submit = cancel = replace = open_orders = positions = fills = find = theirs_ns = _no_account

@@ -14,12 +14,11 @@ import numpy as np
 from msgspec import Struct
 
 from supervisor.clock import NS_PER_MS
-from venues.aleatoric.words import splitmix64, stream_of
+from venues.aleatoric.words import Ints, splitmix64, stream_of
 from venues.market import Book, Level, Side, Trade
 
 BPS = 10_000
 SPREAD_DECIMALS = 6
-WORD = 2**64
 
 
 class WireTrade(Struct, frozen=True, tag_field="event_type", tag="trade", forbid_unknown_fields=True):
@@ -90,11 +89,14 @@ class WireFormat:
 
 def trade_id(symbol: str, at_ns: int, rank: int) -> str:
     """`trd_` and 16 hexadecimal digits."""
-    return f"trd_{_mixed(_mixed(stream_of(symbol) ^ at_ns) + rank):016x}"
+    return trade_ids(symbol, np.array([at_ns]), np.array([rank]))[0]
 
 
-def _mixed(number: int) -> int:
-    return int(splitmix64(np.array([number % WORD], np.uint64))[0])
+def trade_ids(symbol: str, at_ns: Ints, ranks: Ints) -> list[str]:
+    """The ids of many trades of a symbol."""
+    keys = np.uint64(stream_of(symbol)) ^ at_ns.astype(np.uint64)
+    numbers = splitmix64(splitmix64(keys) + ranks.astype(np.uint64))
+    return [f"trd_{number:016x}" for number in numbers.tolist()]
 
 
 def wire_book(book: Book) -> WireBook:

@@ -6,16 +6,15 @@ the venue's count says how many lots are owed, and those that do not come by the
 """
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 
 from msgspec import Raw, Struct
 
-from supervisor.beside import Beside
-from supervisor.clock import NS_PER_S, Clock
+from supervisor.clock import NS_PER_S
+from venues.account_story import AccountStory
+from venues.alpaca.order_list import listed
 from venues.alpaca.orders import Orders, Tracked, Translator
 from venues.alpaca.rest import Refused, Rest
 from venues.alpaca.rules import is_twin, whole_lots
@@ -32,18 +31,14 @@ from venues.alpaca.trading_wire import (
     fate_of,
     plain_symbol,
 )
-from venues.backoff import DOUBLINGS_MAX
-from venues.market import Accepted, AccountEvent, Cancelled, CancelRefused, Fill, Rejected, TimeInForce
-from venues.venue import FillsUnread, VenueMisspoke, VenueUnreachable
+from venues.market import Accepted, Cancelled, CancelRefused, Fill, Rejected, TimeInForce
+from venues.venue import FillsUnread, VenueMisspoke
 
 OVERLAP_NS = 60 * NS_PER_S
 """What is asked for after a gap begins so long before it: the venue's clock is not ours, and fills may repeat."""
 
 OWED_NS, OWED_NS_MAX = 3 * NS_PER_S // 2, 20 * NS_PER_S
 """An order that ended waits so long for its fills before they are asked for, and so long in all."""
-
-MEND_S, MEND_S_MAX = 0.5, 8.0
-"""Between looks at what is missing; twice as long after each failure to ask."""
 
 MUTE_NS = 15 * NS_PER_S
 """A fill that REST tells and a ready stream has not told for so long: the stream is mute."""
@@ -53,6 +48,12 @@ PAGE_ROWS = 100
 
 PAGES_MAX = 200
 """More would be 20,000 fills: who asks has the wrong time."""
+
+ONE_BY_ONE_MAX = 3
+"""Orders that are asked for by their ids; more are looked for in the list of all, 500 a question."""
+
+RESTED_NS = 10 * 60 * NS_PER_S
+"""How long before its fill an order of that list was submitted, at most; older ones are asked for by their ids."""
 
 TOLD_MAX = 20_000
 """Ids of fills that were told."""
@@ -75,39 +76,36 @@ class Owed(Struct):
     due_ns: int
 
 
-class AccountFeed:
-    """What happens to one engine's orders, in order, for one listener at a time; a new one hears what the last did
-    not."""
+class Held(Struct, frozen=True):
+    """A position as the venue told it, and when that was."""
+
+    qty: Decimal | None  # None: it has changed since, and nobody said to what
+    at_ns: int
+
+
+class AccountFeed(AccountStory):
+    """What happens to one engine's orders."""
 
     def __init__(
         self, stream: TradingStream, rest: Rest, translator: Translator, floor_ns: int, tell: Callable[[str], None]
     ):
+        super().__init__(rest.clock, tell)
         self.stream = stream
         self.rest = rest
         self.translator = translator
         self.floor_ns = floor_ns - OVERLAP_NS
-        self.tell = tell
         self.cancel: Callable[[Tracked], Awaitable[object]] | None = None  # takes out an order that may fill too much
-        self.also: list[tuple[Callable[[], Coroutine[Any, Any, None]], str]] = []  # what goes on beside, and its name
-        self.events: deque[AccountEvent] = deque()
+        self.works.append((stream.keep, "alpaca account"))
         self.gap_ns: int | None = floor_ns  # since when fills may have been missed; None: nothing was
         self.owed: dict[str, Owed] = {}
         self.excess: dict[str, Tracked] = {}
         self.strays = 0  # fills of what is not traded here, and those older than the ledger
-        self.held: dict[str, Decimal] = {}  # positions as the venue last told, without slash; empty after a gap
+        self.held: dict[str, Held] = {}  # positions as the stream last told, without slash; empty after a gap
         self.unread = ""  # executions of the last answer that make no sense
         self._unread_told: set[str] = set()
         self._told: dict[str, None] = {}
         self._changed: dict[str, asyncio.Event] = {}  # order -> somebody waits for its news
-        self._stirred = asyncio.Event()
-        self._beside = Beside(rest.clock)
-        self._closed = False
         stream.hearers.append(self)
-
-    @property
-    def clock(self) -> Clock:
-        """The time."""
-        return self.rest.clock
 
     @property
     def orders(self) -> Orders:
@@ -119,38 +117,11 @@ class AccountFeed:
         """Whether what happens to an order that is sent now would be heard, and nothing of before is missing."""
         return self.stream.ready and self.gap_ns is None
 
-    async def iterate(self) -> AsyncIterator[AccountEvent]:
-        """Every event; one counts as heard when the next is asked for."""
-        before, self._beside = self._beside, Beside(self.clock)
-        beside = self._beside
-        await before.stop()
-        beside.start(self.stream.keep(), "alpaca account")
-        beside.start(self._mend(), "alpaca account's gaps")
-        for begin, name in self.also:
-            beside.start(begin(), name)
-        self._stirred.set()
-        try:
-            while not self._closed:
-                while self.events:
-                    yield self.events[0]
-                    self.events.popleft()
-                if not self._closed:
-                    await beside.wait()
-        finally:
-            await beside.stop()
-
     async def close(self) -> None:
         """End it."""
-        self._closed = True
-        self._beside.wake()
-        await self._beside.stop()
+        await super().close()
         if self in self.stream.hearers:
             self.stream.hearers.remove(self)
-
-    def put(self, event: AccountEvent) -> None:
-        """Tell something that came of an answer and not of the stream."""
-        self.events.append(event)
-        self._beside.wake()
 
     # --- hearing ------------------------------------------------------------------------------------------------------
 
@@ -171,41 +142,55 @@ class AccountFeed:
             if update.event == REPLACE_REJECTED:
                 self._not_replaced(tracked, update)
             self.hear_row(update.order, fate if fate is not Fate.OPEN else update.order.fate)
-        self._beside.wake()
+        self.wake()
 
     def _kept(self, told: Execution, after: Decimal | None) -> Decimal | None:
         """How much of what was bought the account did not get, by the venue's own count of it; None: unknown."""
         name = plain_symbol(told.symbol)
-        before = self.held.pop(name, None)
-        if after is None:
+        before = self.held.get(name, Held(None, 0))
+        late = told.at_ns < before.at_ns  # and stamps may be of whole seconds: what is held by now, nobody has said
+        self.held[name] = Held(None, before.at_ns) if late else Held(after, told.at_ns)
+        if late or before.qty is None or after is None:
             return None
-        self.held[name] = after
-        if before is None:
-            return None
-        kept = before + told.qty * told.side.sign - after
+        kept = before.qty + told.qty * told.side.sign - after
         return kept if 0 <= kept <= told.qty * FEE_SHARE_MAX else None
+
+    def count_held(self, name: str, qty: Decimal) -> None:
+        """A position as REST tells it, where the stream has told none."""
+        if name not in self.held or self.held[name].qty is None:
+            self.held[name] = Held(qty, self.clock.now_ns())
 
     def gap(self, since_ns: int) -> None:
         """The stream is heard again."""
         self.held.clear()
         since_ns = since_ns or self.floor_ns
         self.gap_ns = since_ns if self.gap_ns is None else min(since_ns, self.gap_ns)
-        self._stirred.set()
+        self.stir()
 
     def hear_executions(self, told: Iterable[Execution]) -> None:
         """Executions in any order, told before or not; oldest first to whoever listens."""
         for one in sorted(told, key=lambda one: one.at_ns):
-            self._translate(one)
+            self._learn(one)
 
-    def _translate(self, one: Execution, kept: Decimal | None = None) -> Fill | None:
+    def _learn(self, one: Execution) -> list[Fill]:
+        """An execution that REST has told. Where it is news, what is held is no more as the stream last told."""
+        before = len(self.events)
+        fills = self._translate(one)
+        if len(self.events) > before:
+            name = plain_symbol(one.symbol)
+            self.held[name] = Held(None, max(one.at_ns, self.held[name].at_ns if name in self.held else 0))
+        return fills
+
+    def _translate(self, one: Execution, kept: Decimal | None = None) -> list[Fill]:
+        """Tell an execution; gives what it comes to: nothing, a fill, or a fill and the fee that was kept in coins."""
         translated = self.translator.fill(one)
         if translated is None:
             self.strays += 1
-            return None
+            return []
         fill, tracked, new = translated
         if tracked is None and fill.at_ns < self.floor_ns:
             self.strays += 1
-            return None
+            return []
         if new:
             self._tell_fill(fill)
         # of a fill that an earlier run booked before it died, the fee may not be: the ledger knows
@@ -213,7 +198,7 @@ class AccountFeed:
             self._tell_fill(fee)
         if tracked is not None:
             self.moved(tracked)
-        return fill
+        return [fill] if fee is None else [fill, fee]
 
     def _tell_fill(self, fill: Fill) -> None:
         """Tell a fill, once."""
@@ -222,7 +207,7 @@ class AccountFeed:
             if len(self._told) > TOLD_MAX:
                 del self._told[next(iter(self._told))]
             self.events.append(fill)
-            self._beside.wake()
+            self.wake()
 
     def moved(self, tracked: Tracked) -> None:
         """An order has fills: one that ended may owe none now, one in its place may fill too much."""
@@ -236,7 +221,7 @@ class AccountFeed:
     def too_much(self, tracked: Tracked) -> None:
         """An order that may fill more than its chain wants: its replace raced a fill."""
         self.excess[tracked.request.id] = tracked
-        self._stirred.set()
+        self.stir()
 
     def hear_row(self, row: Order, fate: Fate | None = None) -> None:
         """An order of ours as the venue has it, whoever told; those that are not ours are told by their fills alone."""
@@ -263,7 +248,7 @@ class AccountFeed:
                 elif order.id not in self.owed:
                     now_ns = self.clock.now_ns()
                     self.owed[order.id] = Owed(row, now_ns, now_ns + OWED_NS)
-                    self._stirred.set()
+                    self.stir()
         if tracked.lots_over and not tracked.over:
             self.too_much(tracked)
         self._wake(order.id)
@@ -294,7 +279,7 @@ class AccountFeed:
             at_ns = row.at_ns or self.clock.now_ns()
             reason = why_over(tracked, row.status)
             self.events.append(Cancelled(order.engine, order.id, order.symbol, tracked.lots_filled, reason, at_ns))
-        self._beside.wake()
+        self.wake()
         self._wake(order.id)
 
     # --- waiting ------------------------------------------------------------------------------------------------------
@@ -319,22 +304,10 @@ class AccountFeed:
 
     # --- what is missing ----------------------------------------------------------------------------------------------
 
-    async def _mend(self) -> None:
-        """Ask for what was missed, until it is there."""
-        failures = 0
-        while True:
-            await self._stirred.wait()
-            self._stirred.clear()
-            while self.gap_ns is not None or self.owed or self.excess:
-                try:
-                    await self.mend()
-                    failures = 0
-                except (VenueUnreachable, VenueMisspoke) as error:
-                    failures += 1
-                    self.tell(f"what was missed is still missing: {type(error).__name__}: {error}")
-                self._beside.wake()
-                if self.gap_ns is not None or self.owed or self.excess:
-                    await self.clock.sleep(min(MEND_S * 2.0 ** min(failures, DOUBLINGS_MAX), MEND_S_MAX))
+    @property
+    def missing(self) -> bool:
+        """Whether something was missed that has to be asked for."""
+        return self.gap_ns is not None or bool(self.owed or self.excess)
 
     async def mend(self) -> None:
         """Ask once. Raises VenueUnreachable and VenueMisspoke; what is still missing stays noted."""
@@ -396,7 +369,7 @@ class AccountFeed:
         else:
             raise VenueMisspoke(f"{FILLS_PATH}: more than {PAGES_MAX} pages since {moment(since_ns)}")
         told = self._readable(rows.values())
-        await self._learn_rows({one.row_id for one in told})
+        await self._learn_rows({one.row_id for one in told}, since_ns)
         return sorted(told, key=lambda one: one.at_ns)
 
     def _readable(self, rows: Iterable[Activity]) -> list[Execution]:
@@ -416,13 +389,22 @@ class AccountFeed:
             self.tell(f"{self.unread}; positions will tell")
         return told
 
-    async def _learn_rows(self, row_ids: Iterable[str]) -> None:
-        """Ask whose orders they are: activities name orders by the venue's ids alone."""
-        for row_id in sorted(row_ids):
-            if not self.orders.knows_row(row_id):
-                found = await self.rest.ask(Order, ORDER_PATH.format(row_id))
-                if isinstance(found, Order):
-                    self.orders.bind(found)
+    async def _learn_rows(self, row_ids: Iterable[str], since_ns: int) -> None:
+        """Ask whose orders they are: activities name orders by the venue's ids alone.
+
+        Few one by one; many from the list of orders first. After a busy ten minutes they were hundreds, and the
+        questions of two minutes that the limit allows.
+        """
+        unknown = {row_id for row_id in row_ids if not self.orders.knows_row(row_id)}
+        if len(unknown) > ONE_BY_ONE_MAX:
+            for row in await listed(self.rest, "all", moment(since_ns - RESTED_NS)):
+                if row.id in unknown:
+                    self.orders.bind(row)
+                    unknown.remove(row.id)
+        for row_id in sorted(unknown):
+            found = await self.rest.ask(Order, ORDER_PATH.format(row_id))
+            if isinstance(found, Order):
+                self.orders.bind(found)
 
     async def fills(self, since_ns: int) -> list[Fill]:
         """Every fill since a time, oldest first, for whoever compares; the stream tells them by itself.
@@ -434,14 +416,14 @@ class AccountFeed:
         unread = self.unread
         for one in executions:
             before = len(self.events)
-            fill = self._translate(one)
-            if fill is None or fill.at_ns < since_ns:
+            fills = [fill for fill in self._learn(one) if fill.at_ns >= since_ns]
+            if not fills:
                 continue
-            told.append(fill)
+            told += fills
             now_ns = self.clock.now_ns()
             ready_ns = self.stream.ready_ns
             if len(self.events) > before and self.ready and ready_ns + MUTE_NS < one.at_ns < now_ns - MUTE_NS:
-                self.stream.drop(f"it did not tell of fill {fill.id}")
+                self.stream.drop(f"it did not tell of fill {fills[0].id}")
         if unread:
             raise FillsUnread(unread, told)
         return told

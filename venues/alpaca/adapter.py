@@ -12,25 +12,27 @@ from msgspec.structs import replace
 
 from config.errors import ConfigError
 from config.sessions import load_sessions
+from supervisor.beside import Beside
 from supervisor.clock import NS_PER_S, Clock
 from venues.alpaca import calendar, rules
 from venues.alpaca.account import AccountFeed
 from venues.alpaca.calendar import VenueCalendar
-from venues.alpaca.cash import LATE_NS, Bearer, CashRows, CashWatch, dated_minor, split_minor
+from venues.alpaca.cash import DATED_NS, Bearer, CashRows, CashWatch, dated_minor, split_minor
+from venues.alpaca.order_list import listed
 from venues.alpaca.orders import Orders, Translator, open_order
 from venues.alpaca.parts import MarketFeed, Shared, Tell, Wanted, nobody
 from venues.alpaca.rules import CLASSES, SHARE
-from venues.alpaca.trading import ORDERS_PATH, Desk
+from venues.alpaca.trading import Desk
 from venues.alpaca.trading_wire import (
     CRYPTO,
     Account,
     Asset,
     Day,
     MarketClock,
-    Order,
     Position,
     plain_symbol,
 )
+from venues.alpaca.venue_time import VenueTime
 from venues.alpaca.watch import Hours, Watch
 from venues.backoff import MINUTE_NS
 from venues.market import (
@@ -51,13 +53,10 @@ from venues.market import (
     VenuePosition,
 )
 from venues.refusals import plain
-from venues.venue import Capabilities, VenueMisspoke, VenueUnreachable
+from venues.venue import Capabilities, Owner, VenueMisspoke, VenueUnreachable
 
 ACCOUNT_PATH = "/v2/account"
 UNAUTHORIZED, FORBIDDEN = 401, 403
-SKEW_NS = 2 * NS_PER_S
-"""A clock that is off by more is worth a word; a bar is judged when it is a second old."""
-
 ACCOUNT_NS = 60 * NS_PER_S
 """Between looks at what the account may do."""
 
@@ -66,9 +65,6 @@ CALENDAR_AGAIN_NS = 3600 * NS_PER_S
 
 TOUCH_NS = 10 * NS_PER_S
 """A best price older than this says nothing about what an order would match."""
-
-PAGE_ROWS, PAGES_MAX = 500, 20
-"""Orders of a page, the most that the venue gives, and pages of open orders that anybody has."""
 
 PATIENT_TYPES = ("limit", "market", "")
 """Orders of other types wait for a trigger: they are nobody's business here."""
@@ -113,6 +109,7 @@ class Alpaca:
         self._watch: Watch | None = None
         self._feed: AccountFeed | None = None
         self._touch: dict[str, tuple[int, float, float]] = {}
+        self._time = VenueTime(shared.rest, self.say)
         shared.users += 1
         if trades:
             shared.traders.append(self)
@@ -122,7 +119,7 @@ class Alpaca:
     async def open(self) -> Sequence[Instrument]:
         """Ask what is listed, what the account may do and when the market opens. Raises ConfigError."""
         account = self.account_row = await self._log_in()
-        await self._compare_clocks()
+        await self._time.look()
         assets = await self._assets()
         instruments = self._listed(assets, account)
         self.instruments = {one.symbol: one for one in instruments}
@@ -145,16 +142,6 @@ class Alpaca:
             right = f"the venue refuses it ({found.text}); a key of paper is none of live, and the other way round"
             raise ConfigError(self.shared.key_field, right)
         raise VenueMisspoke(f"{ACCOUNT_PATH}: HTTP {found.status}: {found.text}")
-
-    async def _compare_clocks(self) -> None:
-        """Tell of a clock that is off: bars, staleness and sessions are by ours."""
-        before_ns = self.clock.now_ns()
-        there = await self.shared.rest.ask(MarketClock, "/v2/clock")
-        after_ns = self.clock.now_ns()
-        if isinstance(there, MarketClock):
-            off_ns = there.at_ns - (before_ns + after_ns) // 2
-            if abs(off_ns) > (after_ns - before_ns) // 2 + SKEW_NS:
-                self.say(f"the venue's clock is {off_ns / NS_PER_S:+.1f} s from ours: set this machine's clock")
 
     async def _assets(self) -> dict[str, Asset]:
         """What the venue lists of the classes that are wanted, by name without slash."""
@@ -203,16 +190,18 @@ class Alpaca:
         """Make what trades; gives the names that the account holds already."""
         wanted, shared = self.wanted, self.shared
         translator = Translator(wanted.engine, self.instruments, Orders(wanted.known), wanted.fee_bps)
+        if self._feed is not None:
+            shared.stream.hearers.remove(self._feed)  # of an opening that came to nothing
         feed = self._feed = AccountFeed(shared.stream, shared.rest, translator, wanted.known_ns, self.say)
         own = {symbol: assets[plain_symbol(symbol)] for symbol in self.instruments}
         desk = self._desk = Desk(shared.rest, feed, self.instruments, own, self.say)
         desk.touch, desk.holds_back = self._best, self._holds_back
         watch = self._watch = Watch(shared.rest, desk, own, self.say)
-        feed.also.append((watch.keep_assets, "alpaca assets"))
+        feed.works.append((watch.keep_assets, "alpaca assets"))
         if self.calendar is not None:
             desk.session_open = self._venue_open
             hours = Hours(wanted.engine, self.say)
-            feed.also.append((lambda: watch.keep_hours(hours, lambda: self.calendar, feed.put), "alpaca hours"))
+            feed.works.append((lambda: watch.keep_hours(hours, lambda: self.calendar, feed.put), "alpaca hours"))
         shared.stream.tell = self.say
         self._judge(account)
         rows = await shared.rest.must(tuple[Position, ...], "/v2/positions")
@@ -226,10 +215,10 @@ class Alpaca:
         """Hear from now on what comes and goes; what is listed with no more than a day is booked with the rest."""
         listed, wanted = CashRows(self.shared.rest, self.say), self.wanted
         if not wanted.opened_ns and self.cash_minor is not None:
-            rows = await listed.since(self.cash_ns - LATE_NS)
+            rows = await listed.since(self.cash_ns - DATED_NS)
             self.cash_minor -= dated_minor(rows, wanted.engine, self._bearers(), self.cash_ns)
         watch = CashWatch(listed, wanted.engine, self._bearers, wanted.known_ns)
-        feed.also.append((lambda: watch.keep(feed.put), "alpaca account's money"))
+        feed.works.append((lambda: watch.keep(feed.put), "alpaca account's money"))
 
     def _bearers(self) -> list[Bearer]:
         """The engines that share the money, in the order in which they shared the opening cash."""
@@ -277,12 +266,18 @@ class Alpaca:
         """Books and trades in batches; never ends by itself."""
         assert self._market is not None, "open() comes first"
         touch = self._touch
-        async for batch in self._market.market():
-            if self.trades:
-                for event in batch:
-                    if type(event) is Book and event.bids and event.asks:
-                        touch[event.symbol] = (event.received_ns, event.bids[0].price, event.asks[0].price)
-            yield batch
+        beside = Beside(self.clock)
+        beside.start(self._time.keep(), "alpaca clock")
+        try:
+            async for batch in self._market.market():
+                beside.check()
+                if self.trades:
+                    for event in batch:
+                        if type(event) is Book and event.bids and event.asks:
+                            touch[event.symbol] = (event.received_ns, event.bids[0].price, event.asks[0].price)
+                yield batch
+        finally:
+            await beside.stop()
 
     async def account(self) -> AsyncIterator[AccountEvent]:
         """What happens to our orders."""
@@ -290,8 +285,8 @@ class Alpaca:
             yield event
 
     def deaf(self) -> Collection[str]:
-        """Symbols of whose market or whose fills something may be missed now."""
-        if self.trades and not self._account().ready:
+        """Symbols of whose market or whose fills something may be missed now; all of them while the clocks part."""
+        if self._time.skew.shut() or (self.trades and not self._account().ready):
             return self.traded
         return self._market.deaf() if self._market is not None else ()
 
@@ -336,26 +331,11 @@ class Alpaca:
         """Every order of what is traded here that rests now; orders that wait for a trigger are not ours."""
         orders = self._account().orders
         found: dict[str, OpenOrder] = {}
-        for row in await self._open_rows():
+        for row in await listed(self.shared.rest, "open"):
             instrument = self._instrument(row.symbol)
             if instrument is not None and row.type in PATIENT_TYPES:
                 found[row.id] = open_order(orders.bind(row), row, instrument)
         return list(found.values())
-
-    async def _open_rows(self) -> list[Order]:
-        """All open orders of the account, page by page."""
-        query = {"status": "open", "limit": str(PAGE_ROWS), "direction": "asc", "nested": "false"}
-        rows: dict[str, Order] = {}
-        for _ in range(PAGES_MAX):
-            page = await self.shared.rest.must(tuple[Order, ...], ORDERS_PATH, query)
-            before = len(rows)
-            rows |= {row.id: row for row in page}
-            if len(page) < PAGE_ROWS:
-                return list(rows.values())
-            if len(rows) == before:
-                break
-            query["after"] = page[-1].submitted_at or page[-1].created_at or ""
-        raise VenueMisspoke(f"{ORDERS_PATH}: open orders do not come to an end after {len(rows)}")
 
     async def positions(self) -> Sequence[VenuePosition]:
         """Every position of what is traded here that is not flat."""
@@ -368,7 +348,7 @@ class Alpaca:
         rows = await self.shared.rest.must(tuple[Position, ...], "/v2/positions")
         told = {plain_symbol(row.symbol): row.signed for row in rows}
         for name in map(plain_symbol, self.instruments):
-            self._account().held.setdefault(name, told.get(name, Decimal(0)))
+            self._account().count_held(name, told.get(name, Decimal(0)))
         for row in rows:
             instrument = self._instrument(row.symbol)
             if instrument is None:
@@ -421,9 +401,13 @@ class Alpaca:
         """The whole account's worth by the venue's own count; None before it was asked."""
         return None if self.account_row is None else round(self.account_row.equity * MINOR_PER_USD)
 
+    def theirs_ns(self, at_ns: int) -> int:
+        """What the venue's clock said when ours said that, by its own answers."""
+        return self._time.skew.theirs_ns(at_ns)
+
     async def fills(self, since_ns: int) -> Sequence[Fill]:
-        """Every fill at or after a time, oldest first."""
-        return await self._account().fills(since_ns)
+        """Every fill at or after a time of ours, oldest first."""
+        return await self._account().fills(min(since_ns, self.theirs_ns(since_ns)))
 
     async def find(self, symbol: str, order_id: str) -> OpenOrder | Cancelled | Rejected | None:
         """What became of an order; what it says was proven, and None means: ask again."""
@@ -447,6 +431,20 @@ class Alpaca:
             await self.shared.rest.close()
             if self.shared.close_data is not None:
                 await self.shared.close_data()
+
+    # --- who watches --------------------------------------------------------------------------------------------------
+
+    def owner(self) -> Owner:
+        """Whose orders rest here."""
+        return Owner(account=self.account_row.id if self.account_row else "")
+
+    def answers(self) -> int:
+        """How many requests of the account were answered so far."""
+        return self.shared.rest.answers
+
+    async def knock(self) -> None:
+        """Ask the cheapest question there is."""
+        await self.shared.rest.must(MarketClock, "/v2/clock")
 
     # --- small things -------------------------------------------------------------------------------------------------
 

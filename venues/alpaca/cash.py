@@ -25,13 +25,24 @@ from venues.venue import VenueMisspoke, VenueUnreachable
 
 PATH = "/v2/account/activities"
 LOOK_S = 120.0
-"""Between looks: a withdrawal that nobody knows of is a loss to the breaker for so long."""
+"""Between looks, at least: a withdrawal that nobody knows of is a loss to the breaker for so long."""
 
 LATE_NS = 7 * 24 * 3600 * NS_PER_S
 """Rows come days after the date that they bear: a Friday's fee on Monday, a cheque when it is cleared."""
 
-PAGE_ROWS, PAGES_MAX = 100, 50
-"""The most rows that the venue gives, and more pages of a week than anybody has."""
+DATED_NS = 2 * 24 * 3600 * NS_PER_S
+"""How long before books are opened their own day may have begun, wherever the venue's clock counts it."""
+
+PAGE_ROWS, PAGES_MAX = 100, 500
+"""The most rows that the venue gives, and more pages of a week than anybody has: of coins each fill has a row, its fee,
+and 7,000 fills a day are 490 pages."""
+
+PAGES_AT_ONCE, PAGE_S = 5, 1.0
+"""So many pages are asked for in a row, further ones once a second: what is asked meanwhile about orders and positions
+shares the account's 200 requests a minute."""
+
+LOOK_PAGE_S = 12.0
+"""Of the time between looks, for each page that the last one took: five requests a minute, however busy the account."""
 
 TOLD_MAX = 10_000
 """Ids of rows that were heard."""
@@ -131,10 +142,11 @@ class CashRows:
     def __init__(self, rest: Rest, tell: Callable[[str], None]):
         self.rest = rest
         self.tell = tell
+        self.pages = 0  # that the last answer took
         self._unread: dict[str, None] = {}
 
     async def since(self, since_ns: int) -> list[CashRow]:
-        """Every row since a time, oldest first, those that cannot be read told once and left out.
+        """Every row since a time but the fees of coins, oldest first; what cannot be read is told once and left out.
 
         Raises VenueUnreachable and VenueMisspoke.
         """
@@ -142,16 +154,18 @@ class CashRows:
         query = {"category": "non_trade_activity", "after": stamp, "direction": "asc", "page_size": str(PAGE_ROWS)}
         rows: dict[str, CashRow] = {}
         last = ""
-        for _ in range(PAGES_MAX):
+        for self.pages in range(1, PAGES_MAX + 1):
+            if self.pages > PAGES_AT_ONCE:
+                await self.rest.clock.sleep(PAGE_S)
             page = await self.rest.must(tuple[Raw, ...], PATH, query)
             read_rows = [row for said in page if (row := self._row(bytes(said))) is not None]
-            rows |= {row.id: row for row in read_rows}
+            rows |= {row.id: row for row in read_rows if row.activity_type != TRADES and not row.of_coins}
             if len(page) < PAGE_ROWS:
-                return [row for row in rows.values() if row.activity_type != TRADES]
+                return list(rows.values())
             if not read_rows or read_rows[-1].id == last:
                 break
             query["page_token"] = last = read_rows[-1].id
-        raise VenueMisspoke(f"{PATH}: rows do not come to an end after {len(rows)}")
+        raise VenueMisspoke(f"{PATH}: rows do not come to an end after {self.pages} pages")
 
     def _row(self, said: bytes) -> CashRow | None:
         try:
@@ -167,7 +181,7 @@ class CashRows:
 
 
 class CashWatch:
-    """Looks every two minutes, and says what moved of one engine's part."""
+    """Looks every two minutes, the more seldom the more pages there are, and says what moved of one engine's part."""
 
     def __init__(self, rows: CashRows, engine: str, bearers: Callable[[], Sequence[Bearer]], known_ns: int):
         self.rows = rows
@@ -193,7 +207,7 @@ class CashWatch:
                 if not self._fault:
                     self._fault = f"deposits and withdrawals are not known: {type(error).__name__}: {error}"
                     self.rows.tell(self._fault)
-            await self.clock.sleep(LOOK_S)
+            await self.clock.sleep(max(LOOK_S, self.rows.pages * LOOK_PAGE_S))
 
     async def look(self) -> list[MoneyMoved]:
         """What is new. Raises VenueUnreachable and VenueMisspoke."""
@@ -207,7 +221,7 @@ class CashWatch:
                 del self._heard[next(iter(self._heard))]
             if amount := part_minor(row, self.engine, self.bearers()):
                 told.append(MoneyMoved(self.engine, row.id, amount, row.activity_type, row.at_ns or now_ns))
-            elif row.net_amount and not row.of_coins and not row.amount_minor:
+            elif row.net_amount and not row.amount_minor:
                 why = "is canceled" if row.status.lower() == CANCELED else "means nothing here"
                 self.rows.tell(f"{row.activity_type} of {row.net_amount} USD ({row.id}) {why} and is not booked")
         self.since_ns = max(self.since_ns, now_ns - LATE_NS)

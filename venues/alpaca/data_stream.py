@@ -32,9 +32,12 @@ JSON = Speech()
 FIRST_S, LAST_S = 0.5, 30.0
 """Between tries after an ordinary loss: the market is not waited for long while positions are open."""
 
-CROWDED_FIRST_S, CROWDED_LAST_S = 20.0, 300.0
-"""After 406, less a drawn part of up to half: from ten seconds, in which the venue forgets a connection that broke, to
-five minutes, which is how long somebody else may be left on it."""
+CROWDED_FIRST_S, CROWDED_LAST_S = 20.0, 25.0
+"""After 406, less a drawn part of up to half: ten seconds at least, in which the venue forgets a connection that broke,
+and never so long that half a minute after the last reason for it we would still be deaf."""
+
+TURNED_AWAY_FIRST_S, TURNED_AWAY_LAST_S = 20.0, 300.0
+"""After a refusal of a key that was let in before: asking often could lock it."""
 
 STEADY_S = 60.0
 """A connection that lasted so long was a good one: the next try after its end is soon."""
@@ -111,6 +114,7 @@ class Stream:
         self.heard_ns = 0  # the last data
         self._backoff = Backoff(seed, spec.name, first_s=FIRST_S, max_s=LAST_S)
         self._crowded = Backoff(seed, f"{spec.name} crowded", first_s=CROWDED_FIRST_S, max_s=CROWDED_LAST_S)
+        self._turned = Backoff(seed, f"{spec.name} turned away", first_s=TURNED_AWAY_FIRST_S, max_s=TURNED_AWAY_LAST_S)
         self._stirred = asyncio.Event()
         self._live = False
         self._entered = False  # the key and the plan were good once
@@ -150,7 +154,7 @@ class Stream:
             self.ear.lost()
             self.ear.tell(f"{self.spec.name}: {verdict.outcome}: {verdict.text}")
             if verdict.outcome in TURNED_AWAY and self._entered:
-                await self.clock.sleep(self._crowded.failed())
+                await self.clock.sleep(self._turned.failed())
                 continue
             if verdict.outcome is Outcome.WRONG_KEY:
                 raise ConfigError(self.spec.field, f"is refused by Alpaca's market data: {verdict.text}")
@@ -187,6 +191,7 @@ class Stream:
         if self._live_ns and last_ns - self._live_ns >= round(STEADY_S * NS_PER_S):
             self._backoff.succeeded()
             self._crowded.succeeded()
+            self._turned.succeeded()
 
     async def _talk(self, socket: Socket) -> Verdict:
         """Speak and listen until one of us ends it."""

@@ -2,6 +2,9 @@
 
 from venues.secret import Secret
 
+KINDS = {"PK": "paper", "AK": "live"}
+"""How the ids of keys begin, as the venue's dashboard gives them out."""
+
 
 class Login:
     """A key of paper or live; the one for data may be another than the one for orders."""
@@ -27,6 +30,11 @@ class Login:
     def key(self) -> str:
         """The key's id, for the message that opens a stream."""
         return self._key_id.get_secret_value().strip()
+
+    @property
+    def kind(self) -> str:
+        """paper or live, by how the id begins; empty: it does not say."""
+        return KINDS.get(self.key[:2], "")
 
     @property
     def secret(self) -> str:

@@ -6,21 +6,16 @@ alone, each once whoever told it: the stream and the activities number them in t
 part of its order an execution filled (from cum - qty to cum), which both tell.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-from msgspec import Struct, field
+from msgspec import field
 
 from venues.alpaca.rules import SPOT, whole_lots
 from venues.alpaca.trading_wire import Execution, Order, plain_symbol, side_of
+from venues.chains import FILLS_KEPT_MAX, Chains, Link, Restored
 from venues.market import Fill, Instrument, OpenOrder, OrderRequest, Side, TimeInForce
 from venues.refusals import plain
-
-OVER_KEPT_MAX = 4_000
-"""Orders that are over and still known, for fills that come late; the ledger keeps half as many."""
-
-FILLS_KEPT_MAX = 20_000
-"""Executions remembered, hours more than are ever asked for again."""
 
 BPS = 10_000
 """Basis points in one."""
@@ -29,36 +24,18 @@ BY_ROW = "row:"
 """How the id of an order begins that is not ours: the venue's id follows."""
 
 
-class Restored(Struct, frozen=True):
-    """An order of an earlier run, as the ledger knows it."""
-
-    request: OrderRequest
-    lots_filled: int  # over its chain
-    fill_ids: tuple[str, ...]  # its own
-    over: bool
-    taken: bool  # the venue had it: it is not one whose answer was lost
-
-
-class Tracked(Struct):
+class Tracked(Link):
     """An order and what is known of it here."""
 
-    request: OrderRequest
-    sent_lots: int  # what the venue was asked for: less than request.lots where it replaced one with fills
-    lots_filled: int = 0  # over the chain
-    own_lots: int = 0  # of the order itself
     row_id: str = ""  # the venue's
-    successor: str = ""  # id of the order that was to take its place
     sent: bool = False  # it left, or may have: the opposite is proof that it never was
     sent_ns: int = 0
+    given_up: bool = False  # somebody was told that it was never sent: it must not be, however late its turn comes
     patched: bool = False  # it was sent as a replace, in one request
     taken: bool = False  # the venue has or had it
-    announced: bool = False  # the account stream has told so
-    cancel_asked: bool = False
-    over: bool = False
     filled_there: int = 0  # lots that the venue counts: more than own_lots are owed
     venue_lots: int = 0  # how many it may fill there; 0: as many as were sent
     parts: list[tuple[Decimal, Decimal]] = field(default_factory=list)  # which parts of it are filled
-    fill_ids: list[str] = field(default_factory=list)
 
     @property
     def lots_over(self) -> int:
@@ -68,43 +45,26 @@ class Tracked(Struct):
         return max(0, self.lots_filled + may - self.own_lots - self.request.lots)
 
 
-class Orders:
+class Orders(Chains[Tracked]):
     """The table."""
 
     def __init__(self, known: Iterable[Restored] = ()):
-        self._orders: dict[str, Tracked] = {}
+        super().__init__()
         self._rows: dict[str, str] = {}  # the venue's id -> ours; "": nobody's
-        self._over: dict[str, None] = {}  # oldest first
-        self._counted: dict[str, None] = {}  # executions, by the names of both who tell them
+        self.unsent: set[str] = set()  # of these somebody was told that they were never sent, before they could be
         for one in known:
-            self._restore(one)
-
-    def _restore(self, one: Restored) -> None:
-        tracked = Tracked(one.request, one.request.lots, one.lots_filled, sent=True, taken=one.taken)
-        tracked.announced = one.taken
-        tracked.own_lots = 0 if one.request.replaces else one.lots_filled
-        tracked.sent_lots = one.request.lots - one.lots_filled + tracked.own_lots
-        self._orders[one.request.id] = tracked
-        self._counted.update(dict.fromkeys(one.fill_ids))
-        tracked.fill_ids += one.fill_ids
-        if (old := self._orders.get(one.request.replaces)) is not None:
-            old.successor = one.request.id
-        if one.over:
-            self.end(tracked)
+            tracked = Tracked(one.request, one.request.lots, sent=True, taken=one.taken, fill_ids=list(one.fill_ids))
+            self.restore(one, tracked)
 
     def add(self, order: OrderRequest) -> Tracked:
         """A new order; one that replaces another inherits what that chain has filled."""
         old = self._orders.get(order.replaces)
         filled = old.lots_filled if old else 0
-        tracked = Tracked(order, order.lots - filled, filled)
+        tracked = Tracked(order, order.lots - filled, filled, given_up=order.id in self.unsent)
         if old is not None:
-            old.successor = order.id
+            self.follow(old, order.id)
         self._orders[order.id] = tracked
         return tracked
-
-    def get(self, order_id: str) -> Tracked | None:
-        """An order by our id."""
-        return self._orders.get(order_id)
 
     def of_row(self, row_id: str) -> Tracked | None:
         """An order by the venue's id."""
@@ -124,25 +84,14 @@ class Orders:
             del self._rows[next(iter(self._rows))]
         if tracked is not None:
             tracked.row_id = row.id
-            if row.replaced_by and tracked.successor:
+            # where several were to take its place only the new row says which of them did, by the id that we gave
+            if row.replaced_by and tracked.successor and tracked.successors == 1:
                 self._rows[row.replaced_by] = tracked.successor
         return tracked
 
     def adopt(self, tracked: Tracked, row_id: str) -> None:
         """A row of the venue's is this order, whatever id it bears."""
         self._rows[row_id] = tracked.request.id
-
-    def alive(self) -> list[Tracked]:
-        """Orders that may still fill."""
-        return [tracked for tracked in self._orders.values() if not tracked.over]
-
-    def end(self, tracked: Tracked) -> None:
-        """It is over; those that ended long ago are forgotten."""
-        tracked.over = True
-        self._over[tracked.request.id] = None
-        if len(self._over) > OVER_KEPT_MAX:
-            oldest = next(iter(self._over))
-            del self._over[oldest], self._orders[oldest]
 
     def revive(self, tracked: Tracked) -> None:
         """It was taken for over, and is not."""
@@ -153,7 +102,7 @@ class Orders:
         """Count an execution for its order and those in its place; False if it was counted before."""
         names = {fill_id(told), told.execution_id} - {""}
         if names & self._counted.keys():
-            self._counted.update(dict.fromkeys(names))
+            self.remember(*names)
             return False
         tracked = self.of_row(told.row_id)
         if tracked is not None and told.cum_qty is not None:
@@ -161,22 +110,11 @@ class Orders:
             if any(begin < filled and end > start for start, filled in tracked.parts):
                 return False  # the same part of the order, under another name
             tracked.parts.append((begin, end))
-        self._counted.update(dict.fromkeys(names))
-        while len(self._counted) > FILLS_KEPT_MAX:
-            del self._counted[next(iter(self._counted))]
+        self.remember(*names)
         if tracked is not None:
-            tracked.own_lots += lots
             tracked.fill_ids.append(fill_id(told))
-            for one in self.chain(tracked):
-                one.lots_filled += lots
+            self.add_lots(tracked, lots)
         return True
-
-    def chain(self, tracked: Tracked) -> Iterator[Tracked]:
-        """An order and those that took its place, one after the other."""
-        one: Tracked | None = tracked
-        while one is not None:
-            yield one
-            one = self._orders.get(one.successor)
 
 
 def open_order(tracked: Tracked | None, row: Order, instrument: Instrument) -> OpenOrder:

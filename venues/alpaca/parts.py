@@ -6,9 +6,9 @@ from typing import Any, Protocol
 from msgspec import Struct, field
 
 from config.universe import SymbolFacts
-from venues.alpaca.orders import Restored
 from venues.alpaca.rest import Rest
 from venues.alpaca.trading_stream import TradingStream
+from venues.chains import Restored
 from venues.market import Bar, MarketEvent
 
 Tell = Callable[[str], None]

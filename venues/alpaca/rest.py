@@ -155,6 +155,11 @@ class Rest:
             return _refused(answer)
         return read(kind, answer.body) if answer.body else None
 
+    @property
+    def answers(self) -> int:
+        """How many requests were answered so far."""
+        return self._http.answers
+
     async def _room(self) -> None:
         while (at_ns := self.budget.question_at_ns(self.clock.now_ns())) > self.clock.now_ns():
             await self.clock.sleep_until(at_ns)

@@ -8,9 +8,12 @@ There is no post-only order at Alpaca. One that must not take is held against th
 last heard, and refused here if it would match; what moves while it travels can make it a taker all the same.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
 from zoneinfo import ZoneInfo
+
+from msgspec.structs import replace
 
 from config.universe import SymbolFacts
 from supervisor.clock import NS_PER_S
@@ -199,12 +202,25 @@ def twin_body(order: OrderRequest, instrument: Instrument, lots: int, time_in_fo
     }
 
 
+def twin_bodies(
+    order: OrderRequest, instrument: Instrument, lots: int, times_in_force: Sequence[str]
+) -> list[dict[str, str]]:
+    """Its twins, to be tried one after the other: of a sale a purchase too, for the case that there is nothing to sell.
+
+    An exit in doubt is followed by another one where the venue lets nobody sell more than he has; once that has sold
+    all, no sale uses up the id of the first. A purchase at half the price needs a few dollars, and the id is as used.
+    """
+    sides = (order.side,) if order.side is Side.BUY else (Side.SELL, Side.BUY)
+    bodies = (twin_body(replace(order, side=side), instrument, lots, how) for side in sides for how in times_in_force)
+    return [body for body in bodies if body is not None]
+
+
 def is_twin(order: OrderRequest, instrument: Instrument, limit: Decimal | None) -> bool:
-    """Whether an order of this id and limit is the twin: farther from the price than any rounding of the venue's."""
+    """Whether an order of this id and limit is a twin: farther from the price than any rounding of the venue's."""
     if limit is None:
         return False
     price = limit_price(instrument, order.side, order.ticks)
-    return limit < price * TWIN_FROM if order.side is Side.BUY else limit * TWIN_FROM > price
+    return limit < price * TWIN_FROM or limit * TWIN_FROM > price
 
 
 def whole_lots(instrument: Instrument, size: Decimal) -> int:

@@ -15,7 +15,8 @@ from decimal import Decimal
 
 from supervisor.clock import NS_PER_S, Clock
 from venues.alpaca import rules
-from venues.alpaca.account import ORDER_PATH, AccountFeed
+from venues.alpaca.account import BY_CLIENT_ID, ORDER_PATH, AccountFeed
+from venues.alpaca.order_list import ORDERS_PATH
 from venues.alpaca.orders import BY_ROW, Orders, Tracked, open_order
 from venues.alpaca.rest import Refused, Rest
 from venues.alpaca.rules import SPOT, NotSendable
@@ -34,7 +35,6 @@ from venues.market import (
 from venues.rest import NotAnswered
 from venues.venue import VenueMisspoke, VenueUnreachable
 
-ORDERS_PATH = "/v2/orders"
 STREAM_S, CANCEL_S = 1.5, 6.0
 """A cancel's end is waited for on the stream so long before each look, and so long in all."""
 
@@ -44,6 +44,8 @@ FENCE_NS = 5 * NS_PER_S
 ASKED, NOT_SENT = "asked", "not sent"
 GONE = ("already", "not cancelable", "not found", "pending cancel", "is not open")
 """In the words of a refused cancel or replace: there is nothing left to be moved."""
+REPLACED = ('"replaced"', "pending_replace")
+"""In those of a refused replace: something in front of the venue sent it twice, and the first did it."""
 
 Touch = Callable[[str, Side], Decimal | None]
 
@@ -129,6 +131,8 @@ class Desk:
 
     async def _act(self, tracked: Tracked, method: str, path: str, body: object) -> Order | Refused | str:
         """Send what makes an order of ours; text where it provably did not leave."""
+        if tracked.given_up:
+            return f"{NOT_SENT}: it was waited for too long"
         tracked.sent, tracked.sent_ns = True, self.clock.now_ns()
         try:
             answer = await self.rest.act(Order, method, path, body)
@@ -190,6 +194,8 @@ class Desk:
         answer = await self._act(tracked, "PATCH", ORDER_PATH.format(old.row_id), body)
         if isinstance(answer, Order):
             return self._taken(tracked, answer)
+        if isinstance(answer, Refused) and any(word in answer.message for word in REPLACED):
+            raise VenueUnreachable(f"{order.replaces} is replaced already, by {order.id} itself for all we know")
         if isinstance(answer, Refused) and (answer.missing or any(word in answer.message for word in GONE)):
             return self._not_replaced(tracked, old, answer.text)
         if isinstance(answer, Refused):
@@ -198,7 +204,7 @@ class Desk:
 
     def _stays(self, tracked: Tracked, old: Tracked, why: str, *, unsent: bool) -> Rejected:
         """The new order is refused and the old one rests on: who waits for its end would leave it there."""
-        old.successor = ""
+        self.orders.stay(old, tracked.request.id)
         self._must_be_asked(old, why, unsent=unsent)
         return self._rejected(tracked, why)
 
@@ -211,7 +217,7 @@ class Desk:
 
     def _not_replaced(self, tracked: Tracked, old: Tracked | None, why: str) -> CancelRefused:
         if old is not None:
-            old.successor = ""
+            self.orders.stay(old, tracked.request.id)
         self.orders.end(tracked)
         order = tracked.request
         return CancelRefused(order.engine, order.id, order.symbol, why, self.clock.now_ns())
@@ -293,13 +299,22 @@ class Desk:
             return None  # nobody's order is in doubt
         tracked = self.orders.get(order_id)
         if tracked is None:
-            return None
+            return await self._unsubmitted(engine, symbol, order_id)
         if not tracked.sent:
+            tracked.given_up = True
             return self._rejected(tracked, "it was never sent")
         row: Order | Rejected | None = await self.feed.look_up(tracked)
         if row is None and not tracked.taken:
             row = await self._fence(tracked, instrument)
         return await self._became(engine, tracked, row, instrument) if isinstance(row, Order) else row
+
+    async def _unsubmitted(self, engine: str, symbol: str, order_id: str) -> Rejected | None:
+        """An order that nobody handed over to be sent, and the venue does not know: it is not sent any more, either."""
+        self.orders.unsent.add(order_id)
+        found = await self.rest.ask(Order, BY_CLIENT_ID, {"client_order_id": order_id})
+        if not isinstance(found, Refused) or not found.missing or self.orders.get(order_id) is not None:
+            return None
+        return Rejected(engine, order_id, symbol, f"{NOT_SENT}: nobody came to send it", self.clock.now_ns())
 
     async def _became(
         self, engine: str, tracked: Tracked, row: Order, instrument: Instrument
@@ -336,7 +351,12 @@ class Desk:
                 return await self._use_up(tracked, instrument)
             if old.replaced_by:  # it lives under an id that the venue gave it
                 found = await self.rest.ask(Order, ORDER_PATH.format(old.replaced_by))
-                return self._adopted(tracked, found) if isinstance(found, Order) else None
+                if not isinstance(found, Order):
+                    return None
+                other = self.orders.get(found.client_order_id)
+                if other is None or other is tracked or other.request.replaces != order.replaces:
+                    return self._adopted(tracked, found)
+                # else another order of ours took the place, after this one was given up for lost
             if old.fate is Fate.OPEN:
                 await self._delete(old.id)  # what is over can't be replaced; the next question sees it
                 return None
@@ -356,14 +376,11 @@ class Desk:
 
     async def _use_up(self, tracked: Tracked, instrument: Instrument) -> Order | None:
         """Post an order of the same id that nobody fills: the venue takes an id once."""
-        order = tracked.request
-        for how in ("ioc", "day") if instrument.asset_class != SPOT else ("ioc",):
-            if how == "ioc" and instrument.asset_class != SPOT and not self.session_open():
-                continue
-            body = rules.twin_body(order, instrument, max(1, order.lots - tracked.lots_filled), how)
-            if body is None:
-                self.tell_once(f"order {order.id} is in doubt and too small for the proof that it never came")
-                return None
+        order, coins = tracked.request, instrument.asset_class == SPOT
+        hows = ("ioc",) if coins else ("ioc", "day") if self.session_open() else ("day",)
+        bodies = rules.twin_bodies(order, instrument, max(1, order.lots - tracked.lots_filled), hows)
+        why = "" if bodies else "and too small for the proof that it never came"
+        for body in bodies:
             try:
                 answer = await self.rest.act(Order, "POST", ORDERS_PATH, body)
             except NotAnswered:
@@ -373,8 +390,9 @@ class Desk:
                 return None if answer.fate is Fate.OPEN else answer
             if answer is not None and answer.duplicate:
                 return await self.feed.look_up(tracked)  # it came meanwhile
-            if answer is not None:
-                self.tell_once(f"order {order.id} is in doubt, and its id could not be used up: {answer.text}")
+            why = f"and its id could not be used up: {answer.text}" if answer is not None else why
+        if why:
+            self.tell_once(f"order {order.id} is in doubt {why}")
         return None
 
     # --- small things -------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
     POST /emulator/time                          {"now_ns", "start_ns", "stepped", "skew_ns", "down"}
     POST /emulator/advance   {"seconds": 1.5}    moves time on; only where it is stepped (409 elsewhere)
     POST /emulator/fault     {"kind": "mute"}    a rule without its times: fires at the next opportunity, once
+    POST /emulator/rest                          no more faults, and what they did to sockets and clocks is undone
     POST /emulator/statistics                    requests, frames, faults fired by kind, use of limits and its highest
     POST /emulator/truth                         accounts, positions, open orders, fills as they are
 
@@ -35,6 +36,7 @@ class Control:
             "time": self.time,
             "advance": self.advance,
             "fault": self.fault,
+            "rest": self.rest,
             "statistics": self.statistics,
             "truth": self.truth,
         }
@@ -65,6 +67,11 @@ class Control:
         if fault.upon in (faults.SOCKET, faults.EXCHANGE):
             emulator.step()
         return {"fired": emulator.faults.fired[fault.kind]}
+
+    async def rest(self, asked: dict[str, Any]) -> Any:
+        """No more faults."""
+        self.emulator.rest()
+        return {}
 
     async def statistics(self, asked: dict[str, Any]) -> Any:
         """What was counted."""

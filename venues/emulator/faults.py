@@ -33,6 +33,15 @@ For how long: `for_s`. For requests and frames it is a window that the firing op
     clock_skew             the exchange's clock is off for a while                            skew_ms = 1500, for_s = 60
     gateway_504            the request is done and answered 504 by something in front         delay_s = 0
 
+What is in no default schedule, and is left to simulations (daemon/soak):
+
+    missing_fills          a frame with fills is never sent                                   for_s = 0
+    done_twice             something in front sends the request twice; the second is answered for_s = 0
+    orders_lost            every order that rests is gone, as after an upgrade gone wrong     -
+    crossed_books          books are told with their sides exchanged                          for_s = 5
+    empty_books            books are told without any level                                   for_s = 5
+    lost_books             books are not told                                                 for_s = 5
+
 What follows befalls an exchange as well, and is Alpaca's alone; other cores let it pass:
 
     conn_limit             who comes to a data stream is told 406                             for_s = 60
@@ -87,6 +96,12 @@ KINDS = {
     "restart": Kind(EXCHANGE, {"for_s": 20.0, "post_only_s": 20.0}),
     "clock_skew": Kind(EXCHANGE, {"skew_ms": 1500, "for_s": 60.0}),
     "gateway_504": Kind(REQUEST, {"for_s": 0.0, "delay_s": 0.0}),
+    "missing_fills": Kind(FRAME, {"for_s": 0.0}),
+    "done_twice": Kind(REQUEST, {"for_s": 0.0}),
+    "orders_lost": Kind(EXCHANGE, {}),
+    "crossed_books": Kind(EXCHANGE, {"for_s": 5.0}),
+    "empty_books": Kind(EXCHANGE, {"for_s": 5.0}),
+    "lost_books": Kind(EXCHANGE, {"for_s": 5.0}),
     "conn_limit": Kind(EXCHANGE, {"for_s": 60.0}),
     "replace_race": Kind(EXCHANGE, {"for_s": 30.0}),
     "binary_frames": Kind(EXCHANGE, {"for_s": 60.0}),
@@ -97,6 +112,10 @@ ALPACAS = frozenset({"gateway_504", "conn_limit", "replace_race", "binary_frames
 """Kinds that Hyperliquid does not have."""
 HYPERLIQUIDS = frozenset({"idle_close"})
 """Kinds that Alpaca does not have."""
+HARSH = frozenset({"missing_fills", "done_twice", "orders_lost", "crossed_books", "empty_books", "lost_books"})
+"""Kinds that are in no default schedule: an hour of it says what an ordinary bad day costs."""
+SPOILT = ("crossed_books", "empty_books", "lost_books")
+"""Kinds that are told of books, while orders meet those that are."""
 ACTION_ONLY = {"inner_error"}
 """Kinds that only an action can suffer: a question has no verdict inside."""
 

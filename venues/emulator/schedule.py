@@ -84,6 +84,7 @@ class Faults:
         self.seed, self.start_ns = seed, start_ns
         self.fired: Counter[str] = Counter()
         self.befell: Counter[str] = Counter()
+        self.lasting: Callable[[Fault, float], None] = lambda *_: None  # told what fires, and for how many seconds
         self._rules: dict[str, list[_Rule]] = {upon: [] for upon in (REQUEST, FRAME, SOCKET, EXCHANGE)}
         self._count = 0
         for rule in rules:
@@ -93,6 +94,11 @@ class Faults:
         """One rule more, whose seconds count from now."""
         self._count += 1
         self._rules[fault.upon].append(_Rule(fault, self._count, self.seed, now_ns))
+
+    def rest(self) -> None:
+        """No more faults; windows that are open close."""
+        for rules in self._rules.values():
+            rules.clear()
 
     def of_request(self, door: str, type_: str, symbols: Sequence[str], now_ns: int) -> Fault | None:
         """What befalls a request; door is "info" or "exchange", type_ that of its question or action."""
@@ -170,6 +176,7 @@ class Faults:
     def _count_one(self, fault: Fault) -> None:
         self.fired[fault.kind] += 1
         self.befell[fault.kind] += 1
+        self.lasting(fault, fault.for_s + fault.delay_s + fault.post_only_s)
 
 
 def _touches(wanted: Sequence[str], there: Sequence[str]) -> bool:

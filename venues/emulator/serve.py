@@ -129,6 +129,10 @@ class Emulator:
             held = self._held[delivery.key] = Held(delivery)
             self.agenda.at(now_ns + round(fault.delay_s * NS_PER_S), partial(self._let_go, held))
             return
+        if fault is not None and fault.kind == "missing_fills":
+            if before is not None:
+                self._let_go(before)
+            return
         late_ns = round(fault.delay_s * NS_PER_S) if fault is not None and fault.kind == "late_fills" else 0
         self.later(late_ns, say)
         if fault is not None and fault.kind == "duplicate_fills":
@@ -192,11 +196,21 @@ class Emulator:
             case "gateway_504":
                 do()
                 return Outcome(GATEWAY, delay_ns)
+            case "done_twice":
+                do()
+                return Outcome(do())
             case "garbled":
                 do()
                 return Outcome(Answer(GARBLE, fault.status, "text/html"))
             case _:
                 return Outcome(do(), delay_ns)
+
+    def rest(self) -> None:
+        """No more faults; what they have done to sockets and clocks is undone."""
+        self.faults.rest()
+        self.skew_ns, self.down_until_ns = 0, min(self.down_until_ns, self.time.now_ns())
+        for line in self.lines:
+            line.mute(False)
 
     def hang_up(self, line: Line, gone: HangUp) -> None:
         """End a line the way it is to end."""

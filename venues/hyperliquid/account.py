@@ -8,16 +8,14 @@ end is told after its fills: the venue's sizes say only that some are still owed
 themselves are asked for.
 """
 
-import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct
 
-from supervisor.beside import Beside
-from supervisor.clock import NS_PER_MS, NS_PER_S, Clock
+from supervisor.clock import NS_PER_MS, NS_PER_S
+from venues.account_story import AccountStory
 from venues.hyperliquid import info
 from venues.hyperliquid.account_wire import (
     FILLED,
@@ -42,7 +40,6 @@ from venues.hyperliquid.subscriptions import Damaged, Gap, Lost, Quarantine
 from venues.market import (
     MINOR_PER_USD,
     Accepted,
-    AccountEvent,
     Cancelled,
     CancelRefused,
     Fill,
@@ -51,7 +48,6 @@ from venues.market import (
     Rejected,
     TimeInForce,
 )
-from venues.venue import VenueMisspoke, VenueUnreachable
 
 OVERLAP_NS = 60 * NS_PER_S
 """What is asked for after a gap begins so long before it: the venue's clock is not ours, and fills may repeat."""
@@ -61,9 +57,6 @@ AHEAD_MS = 60_000
 
 OWED_NS = 3 * NS_PER_S // 2
 """An order that ended waits so long for its fills to come by themselves; they are usually in the next frame."""
-
-MEND_S, MEND_S_MAX = 0.25, 8.0
-"""Between looks at what is missing; twice as long after each failure to ask."""
 
 MONEY_NS = 120 * NS_PER_S
 """Between looks for deposits and transfers."""
@@ -83,8 +76,10 @@ class Owed(Struct):
     due_ns: int  # then they are asked for
 
 
-class AccountFeed:
-    """What the account's channels say, in order, for one listener at a time; a new one hears what the last did not."""
+class AccountFeed(AccountStory):
+    """What the account's channels say."""
+
+    mend_s = 0.25
 
     def __init__(
         self,
@@ -95,6 +90,7 @@ class AccountFeed:
         floor_ns: int,
         tell: Callable[[str], None],
     ):
+        super().__init__(asker.clock, tell)
         self.streams = streams
         self.asker = asker
         self.translator = translator
@@ -102,60 +98,28 @@ class AccountFeed:
         self.user = purse.user
         self.floor_ns = floor_ns - OVERLAP_NS
         self.opened_ns = asker.clock.now_ns()
-        self.tell = tell
         self.cancel: Callable[[str, str], Any] | None = None  # takes out an order that may fill too much
-        self.events: deque[AccountEvent] = deque()
         # by channel; each stays until what may have been missed was asked for. Funding has no snapshot at the start
         opening_ns = purse.since_ms * NS_PER_MS
         self.gaps = {
             EVENTS: Gap(EVENTS, floor_ns, self.opened_ns),
             MONEY: Gap(MONEY, opening_ns, self.opened_ns),
         }
-        self.chore: Callable[[], Coroutine[Any, Any, None]] | None = None  # what else is done while somebody listens
+        self.works.append((self._listen, "hyperliquid account"))
         self._money_ns = 0  # when it was looked for last
         self.owed: dict[str, Owed] = {}
         self.excess: dict[str, Tracked] = {}
         self.strays = 0  # fills of what is not traded here, and those older than the ledger
         self._told: dict[str, None] = {}
-        self._stirred = asyncio.Event()
-        self._beside = Beside(asker.clock)
-        self._closed = False
-
-    @property
-    def clock(self) -> Clock:
-        """The time."""
-        return self.asker.clock
 
     @property
     def orders(self) -> Orders:
         """Our orders."""
         return self.translator.orders
 
-    async def iterate(self) -> AsyncIterator[AccountEvent]:
-        """Every event; one counts as heard when the next is asked for."""
-        before, self._beside = self._beside, Beside(self.clock)
-        beside = self._beside
-        await before.stop()
-        beside.start(self._listen(), "hyperliquid account")
-        beside.start(self._mend(), "hyperliquid account's gaps")
-        if self.chore is not None:
-            beside.start(self.chore(), "hyperliquid account's chores")
-        self._stirred.set()
-        try:
-            while not self._closed:
-                while self.events:
-                    yield self.events[0]
-                    self.events.popleft()
-                if not self._closed:
-                    await beside.wait()
-        finally:
-            await beside.stop()
-
     async def close(self) -> None:
         """End it."""
-        self._closed = True
-        self._beside.wake()
-        await self._beside.stop()
+        await super().close()
         await self.streams.close()
 
     # --- hearing ------------------------------------------------------------------------------------------------------
@@ -164,7 +128,7 @@ class AccountFeed:
         async for batch in self.streams.batches():
             for heard in batch:
                 self.hear(heard)
-            self._beside.wake()
+            self.wake()
 
     def hear(self, heard: Any) -> None:
         """One frame, or what befell a socket."""
@@ -195,7 +159,7 @@ class AccountFeed:
         """Note a gap, together with an earlier one of its channel."""
         since_ns = min(gap.since_ns, self.gaps.get(gap.channel, gap).since_ns)
         self.gaps[gap.channel] = Gap(gap.channel, since_ns, gap.at_ns)
-        self._stirred.set()
+        self.stir()
 
     def hear_fills(self, rows: Iterable[UserFill]) -> None:
         """Fills in any order, told before or not; oldest first to whoever listens."""
@@ -224,12 +188,7 @@ class AccountFeed:
     def too_much(self, tracked: Tracked) -> None:
         """An order that may fill more than its chain wants: its replace raced a fill."""
         self.excess[tracked.request.id] = tracked
-        self._stirred.set()
-
-    def say(self, event: AccountEvent) -> None:
-        """Tell what another part knows."""
-        self.events.append(event)
-        self._beside.wake()
+        self.stir()
 
     def hear_update(self, update: OrderUpdate) -> None:
         """A status of an order; those that are not ours are told by their fills alone."""
@@ -250,7 +209,7 @@ class AccountFeed:
                     self._end(tracked, update)
                 elif order.id not in self.owed:
                     self.owed[order.id] = Owed(update, self.clock.now_ns() + OWED_NS)
-                    self._stirred.set()
+                    self.stir()
             case Fate.REJECTED:
                 self.orders.end(tracked)
                 self.events.append(Rejected(order.engine, order.id, order.symbol, update.status, update.at_ns))
@@ -321,21 +280,10 @@ class AccountFeed:
 
     # --- what is missing ----------------------------------------------------------------------------------------------
 
-    async def _mend(self) -> None:
-        """Ask for what was missed, until it is there."""
-        failures = 0
-        while True:
-            await self._stirred.wait()
-            self._stirred.clear()
-            while self.gaps or self.owed or self.excess:
-                try:
-                    await self.mend()
-                    failures = 0
-                except (VenueUnreachable, VenueMisspoke) as error:
-                    failures += 1
-                    self.tell(f"what was missed is still missing: {type(error).__name__}: {error}")
-                self._beside.wake()
-                await self.clock.sleep(min(MEND_S * 2**failures, MEND_S_MAX))
+    @property
+    def missing(self) -> bool:
+        """Whether something was missed that has to be asked for."""
+        return bool(self.gaps or self.owed or self.excess)
 
     async def mend(self) -> None:
         """Ask once. Raises VenueUnreachable and VenueMisspoke; what is still missing stays noted."""
@@ -429,7 +377,7 @@ class AccountFeed:
                 told.append(fill)
                 if tracked is not None:
                     self.moved(tracked)
-        self._beside.wake()
+        self.wake()
         return told
 
 

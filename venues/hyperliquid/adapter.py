@@ -6,6 +6,7 @@ questions and limits in asking. Here they are put together and asked what the Ve
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -13,6 +14,7 @@ from msgspec.structs import replace
 
 from config.universe import SymbolFacts
 from supervisor.clock import NS_PER_MS, NS_PER_S, Clock
+from venues.chains import Restored
 from venues.hyperliquid import info
 from venues.hyperliquid.account import AccountFeed
 from venues.hyperliquid.account_wire import FILLED, Fate, OrderUpdate
@@ -25,12 +27,11 @@ from venues.hyperliquid.info import INTERVALS_MS, ClearinghouseState, Position
 from venues.hyperliquid.line import ACCOUNT, BOOKS, FAST_BOOKS, LineSpec
 from venues.hyperliquid.nonce_file import NonceFile
 from venues.hyperliquid.opening import Leverages, Listed, facts_for, is_unified, listed, refresh_limit, vault_of
-from venues.hyperliquid.orders import BY_NUMBER, Orders, Restored, Tracked, Translator
+from venues.hyperliquid.orders import BY_NUMBER, Orders, Tracked, Translator
 from venues.hyperliquid.quotes import Quotes
 from venues.hyperliquid.reconnect import Limits
 from venues.hyperliquid.rest import Rest
 from venues.hyperliquid.sign import AccountAddress, Signer
-from venues.hyperliquid.skew import Skew
 from venues.hyperliquid.streams import Streams
 from venues.hyperliquid.subscriptions import Subscription, books, fast_books
 from venues.hyperliquid.subscriptions import account as account_channels
@@ -49,7 +50,8 @@ from venues.market import (
     Rejected,
     VenuePosition,
 )
-from venues.venue import PROOF_NS, Capabilities, FillsUnread, VenueMisspoke, VenueUnreachable
+from venues.skew import Skew
+from venues.venue import PROOF_NS, Capabilities, FillsUnread, Owner, VenueMisspoke, VenueUnreachable
 
 HISTORY_NS = 90 * NS_PER_S
 """A candle history so young is given again: a feed that is started again goes on where the last one was."""
@@ -117,7 +119,7 @@ class Hyperliquid:
         self.seed = seed
         self.tell: Tell = nobody  # what a person should know; the daemon logs it
         self.asker = Asker(shared.rest, shared.budget, clock)
-        self.skew = Skew(clock, self._say if key else nobody)
+        self.skew = Skew(clock, self._say)
         self.orders = Orders(wanted.known)
         self.instruments: dict[str, Instrument] = {}
         self.traded: tuple[str, ...] = ()  # symbols whose market is listened to
@@ -133,6 +135,7 @@ class Hyperliquid:
         self._foreign: set[str] = set()  # coins that are held and none of ours; told once
         self._unfed: set[str] = set()  # symbols whose candles were asked for in vain
         self._limit_ns = 0  # when the address's limit was asked for last
+        self._armed = False  # the venue will cancel everything at a time
 
     # --- opening ------------------------------------------------------------------------------------------------------
 
@@ -166,10 +169,12 @@ class Hyperliquid:
             self._streams([line], ()), self.asker, translator, purse, self.wanted.known_ns, self._say
         )
         self._feed.cancel = self.cancel
-        desk.excess, desk.tell = self._feed.too_much, self._feed.say
+        desk.excess, desk.tell = self._feed.too_much, self._feed.put
         self._leverages = leverages = Leverages(desk, found.universe, self._say)
         await leverages.confirm(states)
-        self._feed.chore = lambda: leverages.go_on(self.clock, lambda: self._states(account))
+        self._feed.works.append(
+            (lambda: leverages.go_on(self.clock, lambda: self._states(account)), "hyperliquid leverages")
+        )
 
     def _make_quotes(self) -> Quotes:
         name = self.wanted.engine
@@ -203,7 +208,7 @@ class Hyperliquid:
     def deaf(self) -> Collection[str]:
         """Symbols with a subscription that is not confirmed; all while the account is not whole or the clocks part."""
         assert self._quotes is not None, "open() comes first"
-        if self._feed is not None and (not self._feed.whole() or self.skew.shut()):
+        if self.skew.shut() or (self._feed is not None and not self._feed.whole()):
             return self.traded
         return {cover.subscription.symbol for cover in self._quotes.streams.uncovered()}
 
@@ -259,9 +264,13 @@ class Hyperliquid:
             raise VenueMisspoke(f"a position of {row.size} {row.coin} has no entry price")
         return VenuePosition(instrument.symbol, instrument.lots(row.size), float(row.entry_px / instrument.tick))
 
+    def theirs_ns(self, at_ns: int) -> int:
+        """What the venue's clock said when ours said that, by the stamps of its books."""
+        return self.skew.theirs_ns(at_ns)
+
     async def fills(self, since_ns: int) -> Sequence[Fill]:
-        """Every fill at or after a time, oldest first. Raises FillsUnread where some of them make no sense."""
-        feed = self._account()
+        """Every fill at or after a time of ours, oldest first. Raises FillsUnread where some of them make no sense."""
+        feed, since_ns = self._account(), min(since_ns, self.theirs_ns(since_ns))
         rows = await feed.rows(since_ns)
         fills = [fill for fill in feed.fills(rows) if fill.at_ns >= since_ns]
         if doubtful := feed.doubtful(rows.unread):
@@ -324,12 +333,44 @@ class Hyperliquid:
         return closed
 
     async def close(self) -> None:
-        """Let go of every socket."""
+        """Let go of every socket. What the venue was to cancel is cancelled: its own switch has no more to do."""
+        with suppress(VenueUnreachable, VenueMisspoke, TimeoutError):
+            async with asyncio.timeout(STATUS_S_MAX):
+                await self.disarm()
         if self._feed is not None:
             await self._feed.close()
         if self._quotes is not None:
             await self._quotes.streams.close()
         await self.shared.rest.close()
+
+    # --- who watches --------------------------------------------------------------------------------------------------
+
+    def owner(self) -> Owner:
+        """Whose orders rest here."""
+        assert self.key is not None, "a market alone has no account"
+        return Owner(account=str(self.key.account), signer=str(self.key.signer.address), places=self.dexs)
+
+    def answers(self) -> int:
+        """How many requests were answered so far."""
+        return self.shared.rest.answers
+
+    async def knock(self) -> None:
+        """Ask the cheapest question there is."""
+        await self.asker.ask(info.exchange_status(), Urgency.EXIT)
+
+    async def arm(self, ahead_s: float) -> str:
+        """Let the venue cancel everything so far ahead; why not, or nothing."""
+        reason = await self._orders().schedule_cancel(ahead_s)
+        self._armed |= not reason
+        return reason
+
+    async def disarm(self) -> str:
+        """Take that back; why not, or nothing."""
+        if not self._armed:
+            return ""
+        reason = await self._orders().schedule_cancel(None)
+        self._armed = bool(reason)
+        return reason
 
     # --- small things -------------------------------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ AGENT_SOON_MS = 7 * 86_400_000
 """An agent wallet that ends within a week is worth a word."""
 
 NEVER_SET = "never set"
-WRONG_KEY = "hyperliquid_agent_key"
+WRONG_KEY, ACCOUNT = "hyperliquid_agent_key", "hyperliquid_master_address"
 
 LISTING_TRIES, LISTING_PAUSE_S = 4, 3.0
 """A list that lacks what must be in it is asked for again: seconds after a restart of the venue it may be empty."""
@@ -95,6 +95,12 @@ async def _ask_until_whole(asker: Asker, dexs: Sequence[str], held: Mapping[str,
     return said
 
 
+async def universe_now(asker: Asker, wanted: Sequence[SymbolFacts]) -> Universe:
+    """What the venue lists of what is wanted, and what not and why: asked once, for who only looks."""
+    said = await _ask(asker, dexs_of([*(facts.symbol for facts in wanted), MAIN_DEX]))
+    return universe_of(said.assets, wanted)
+
+
 async def listed(asker: Asker, wanted: Sequence[SymbolFacts], held: Mapping[str, Instrument], tell: Tell) -> Listed:
     """The instruments of the venue's live meta; what is refused is told.
 
@@ -128,9 +134,12 @@ async def listed(asker: Asker, wanted: Sequence[SymbolFacts], held: Mapping[str,
 
 async def vault_of(asker: Asker, signer: SignerAddress, account: AccountAddress, tell: Tell) -> AccountAddress | None:
     """The account to name in each action, if it is a sub-account or vault. ConfigError for a key that may not sign."""
-    if str(signer) == str(account):
-        return None
     role = await asker.ask(info.user_role(signer))
+    if str(signer) == str(account):
+        if role.role == "agent":  # whose answers are those of an empty account, and whose orders are the master's
+            right = f"is the address of an agent wallet: name the account that it signs for, {role.master}"
+            raise ConfigError(ACCOUNT, right, str(account))
+        return None
     master = (role.master or "").lower()
     if role.role != "agent":
         right = f"its address {signer} is no agent wallet ({role.role}) and not the account itself, {account}"

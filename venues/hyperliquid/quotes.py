@@ -18,10 +18,10 @@ from venues.hyperliquid import info
 from venues.hyperliquid.account import said_of
 from venues.hyperliquid.asking import Asker
 from venues.hyperliquid.budget import Urgency
-from venues.hyperliquid.skew import UNHEARD, Skew
 from venues.hyperliquid.streams import Streams
 from venues.hyperliquid.subscriptions import Damaged, Lost, Quarantine
 from venues.market import BOOK_DEPTH, Book, Level, MarketEvent, Trade
+from venues.skew import UNHEARD, Skew
 from venues.venue import VenueMisspoke, VenueUnreachable
 
 FAST_LEVELS, DEEP_LEVELS = 5, BOOK_DEPTH

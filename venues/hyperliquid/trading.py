@@ -8,7 +8,7 @@ cancelled.
 
 from collections.abc import Callable, Mapping
 
-from supervisor.clock import NS_PER_MS, Clock
+from supervisor.clock import NS_PER_MS, NS_PER_S, Clock
 from venues.hyperliquid import actions
 from venues.hyperliquid.actions import Action
 from venues.hyperliquid.answers import Meaning, Refused, Verdict
@@ -19,8 +19,8 @@ from venues.hyperliquid.meta import Asset
 from venues.hyperliquid.nonce_file import NonceFile
 from venues.hyperliquid.orders import BY_NUMBER, Orders, Tracked
 from venues.hyperliquid.sign import AccountAddress, Signer
-from venues.hyperliquid.skew import MARGIN_NS, Skew
 from venues.market import Accepted, AccountEvent, Cancelled, CancelRefused, OrderRequest, Rejected, TimeInForce
+from venues.skew import LATE_NS_MAX, MARGIN_NS, Skew
 from venues.venue import PROOF_NS
 
 ASKED = "asked"
@@ -149,6 +149,17 @@ class Desk:
         """Set an asset's leverage; why not, or nothing. Raises VenueUnreachable and VenueMisspoke."""
         action = actions.update_leverage(asset.asset_id, leverage, cross=cross)
         verdict = await self._send(action, Urgency.ORDER, 0, asked=0)
+        return verdict.reason if isinstance(verdict, Refused) else ""
+
+    async def schedule_cancel(self, ahead_s: float | None) -> str:
+        """Let the venue cancel all of the account's orders so far ahead, or (None) not; why not, or nothing.
+
+        Raises VenueUnreachable and VenueMisspoke. The time is the venue's: sooner for a clock of ours that is ahead.
+        """
+        off_ns = max(-LATE_NS_MAX, min(self.skew.bound_ns, LATE_NS_MAX))
+        at_ns = None if ahead_s is None else self.clock.now_ns() + round(ahead_s * NS_PER_S) - off_ns
+        action = actions.schedule_cancel(None if at_ns is None else at_ns // NS_PER_MS)
+        verdict = await self._send(action, Urgency.EXIT, 0, asked=0, cancel=True)
         return verdict.reason if isinstance(verdict, Refused) else ""
 
     # --- sending ------------------------------------------------------------------------------------------------------

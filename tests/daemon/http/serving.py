@@ -1,6 +1,7 @@
 """A service for tests: the real one on a real port, in a thread with a loop of its own."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +16,16 @@ from daemon.http.serve import Asked, listening, live
 from supervisor.clock import Clock
 from supervisor.wall import now_ns, run_wall
 
-WAIT_S = 30.0
+WAIT_S = 90.0
 """How long anything may take on a busy machine."""
+
+
+def until(true: Callable[[], object], each_s: float = 0.02) -> None:
+    """Wait for it, and look so often."""
+    last = time.monotonic() + WAIT_S
+    while not true():
+        assert time.monotonic() < last, true()
+        time.sleep(each_s)
 
 
 class Served(Struct):
@@ -41,7 +50,9 @@ def serving(
 ) -> Iterator[Served]:
     """The service until the end of the block."""
     listener = listening("127.0.0.1", port)
-    asked = Asked(host="127.0.0.1", port=0, data_dir=data_dir, workers=workers, limits=limits, public_url=public_url)
+    where = {"host": "127.0.0.1", "port": 0, "data_dir": data_dir, "public_url": public_url}
+    # Most tests need no worker: one starts where there is work for it.
+    asked = Asked(**where, workers=workers, warm=False, limits=limits)
     up, stops, failed = threading.Event(), list[Callable[[], object]](), list[BaseException]()
 
     async def main(clock: Clock) -> None:

@@ -89,7 +89,7 @@ def test_what_is_not_there_is_not_found(path: str, client: httpx.Client):
 
 
 def test_a_full_cache_takes_no_more(tmp_path: Path):
-    with serving(tmp_path, replace(EASY, cache_bytes_max=1)) as service, service.client() as client:
+    with serving(tmp_path, replace(EASY, cache_entries_max=1)) as service, service.client() as client:
         assert client.post("/data/generate", json=RUN).status_code == 200
         answer = client.post("/data/generate", json=RUN | {"duration_seconds": 5})
         assert (answer.status_code, answer.json()["field"]) == (507, "enable_cache")

@@ -46,6 +46,8 @@ def test_a_python_example_runs(text: str, served: Served, tmp_path: Path):
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 @pytest.mark.parametrize("text", blocks("sh"), ids=range(len(blocks("sh"))))
 def test_a_shell_example_runs(text: str, served: Served, tmp_path: Path):
+    if "| jq" in text.replace("|\n  jq", "| jq") and shutil.which("jq") is None:
+        pytest.skip("jq is not installed")
     printed = ran(["sh", "-ec", text], served, tmp_path)
     assert printed and '"status":4' not in printed
 
@@ -62,5 +64,7 @@ def test_the_page_has_the_tools_and_the_limits():
     told = (f"{limits.requests_per_s:g} requests a second", f"{limits.requests_burst:g} at once")
     told += (f"{limits.jobs_per_key_max} jobs", f"{limits.streams_per_key_max} streams")
     told += (f"{limits.seconds_max / 86_400:g} days", f"{limits.rows_max:,} rows", f"{limits.sync_s_max:g} s")
-    told += (f"{limits.body_bytes_max >> 20} MiB", f"{limits.artifacts_bytes_max // 10**9} GB of artifacts")
+    told += (f"{limits.body_bytes_max >> 10} KiB", f"{limits.rows_bytes_max >> 20} MiB")
+    told += (f"{limits.artifacts_bytes_max // 10**9} GB", f"{limits.artifacts_max:,} runs")
+    told += (f"{limits.events_normalized_max:,} rows to normalize",)
     assert [part for part in told if part not in PAGE] == []

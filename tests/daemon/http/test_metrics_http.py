@@ -1,11 +1,14 @@
 """The counts of the service, read by Prometheus' own parser and held to its naming rules."""
 
 import re
+import shutil
+import subprocess
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from daemon.http.metrics import Counter, Histogram, Metrics
+from daemon.http.metrics import Metrics
+from daemon.prometheus import Counter, Histogram
 from tests.daemon.http.serving import serving
 
 UNITS = ("_total", "_seconds", "_bytes", "_ratio", "_unfinished", "_open")
@@ -31,6 +34,15 @@ def test_a_scraper_reads_what_happened(tmp_path):
     assert asked[("/data/generate", "200")] == asked[("/data/generate", "422")] == asked[("none", "404")] == 1
     assert [sample.value for sample in found["aleatoric_jobs_unfinished"].samples] == [0]
     assert found["aleatoric_artifacts_bytes"].samples[0].value > 1000
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed; the parser has read it")
+def test_promtool_has_nothing_to_say(tmp_path):
+    with serving(tmp_path) as service, service.client() as client:
+        client.post("/data/generate", json={"duration_seconds": 10})
+        text = client.get("/metrics").text
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_names_and_units_are_prometheus_own():

@@ -13,21 +13,24 @@ from pathlib import Path
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from daemon.cli import app
 from daemon.http import serve
 from daemon.http.folders import folders_in
 from daemon.http.keys import SCOPES, create_key
-from tests.daemon.http.serving import WAIT_S, serving
-from tests.daemon.http.test_stream_http import until
+from tests.daemon.http.serving import WAIT_S, serving, until
 
 ROOT = Path(__file__).resolve().parents[3]
+POLITE_S = 0.1  # a key may ask 20 times a second
 LONG = {"preset": "binance_futures_btc", "duration_seconds": 36_000}
 
 
 @contextmanager
-def started(folder: Path, *more: str) -> Iterator[tuple[subprocess.Popen, httpx.Client]]:
-    """`obid serve` as a process, and a client of it."""
-    command = [sys.executable, "-m", "daemon", "serve", "--port", "0", "--json", "--data-dir", str(folder), *more]
+def started(folder: Path, *more: str, program: str = "") -> Iterator[tuple[subprocess.Popen, httpx.Client]]:
+    """`obid serve` as a process, perhaps started by a program of its own, and a client of it."""
+    how = ["-c", program] if program else ["-m", "daemon"]
+    command = [sys.executable, *how, "serve", "--port", "0", "--json", "--data-dir", str(folder), *more]
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
         command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -89,13 +92,18 @@ def test_workers_do_not_outlive_a_service_that_is_killed(tmp_path: Path):
 @on_linux
 def test_a_worker_that_is_killed_is_replaced_and_its_job_made_again(tmp_path: Path):
     with started(tmp_path, "--workers", "1") as (process, client):
-        asked = LONG | {"driver": {"max_retries": 2, "backoff_seconds": 0.0}, "duration_seconds": 7200}
+        driver = {
+            "max_retries": 2,
+            "backoff_seconds": 0.0,
+            "window_seconds": 100.0,
+        }  # a block: it says soon how far it is
+        asked = LONG | {"driver": driver, "duration_seconds": 3600}
         job = client.post("/v1/jobs/generate", json=asked).json()
-        until(lambda: client.get(job["status_url"]).json()["progress"] > 0, 0.2)
+        until(lambda: client.get(job["status_url"]).json()["progress"] > 0, POLITE_S)
         for worker in children(process.pid):
             if b"spawn_main" in Path(f"/proc/{worker}/cmdline").read_bytes():
                 os.kill(worker, signal.SIGKILL)
-        until(lambda: client.get(job["status_url"]).json()["finished_ms"] is not None, 0.2)
+        until(lambda: client.get(job["status_url"]).json()["finished_ms"] is not None, POLITE_S)
         assert client.get(job["status_url"]).json()["status"] == "completed"
 
 
@@ -103,12 +111,9 @@ def test_a_taken_port_is_one_line(tmp_path: Path):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        command = [sys.executable, "-m", "daemon", "serve", "--port", str(other.getsockname()[1])]
-        environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(
-            [*command, "--data-dir", str(tmp_path)], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
-        )
-    assert done.returncode == 2 and done.stderr.startswith("obid: --port ") and done.stderr.count("\n") == 1
+        command = ["serve", "--port", str(other.getsockname()[1]), "--data-dir", str(tmp_path)]
+        done = CliRunner().invoke(app, command)
+    assert done.exit_code == 2 and done.stderr.startswith("obid: --port ") and done.stderr.count("\n") == 1
 
 
 def test_who_never_asks_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

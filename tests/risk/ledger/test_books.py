@@ -385,7 +385,7 @@ def event_of(step, index):
             return deposit(amount, number)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(STEPS, max_size=30))
 def test_every_ledger_stays_at_zero_and_positions_are_the_sum_of_fills(steps):
     books, journal, lots, cash = Books(ALL), [], {}, {}

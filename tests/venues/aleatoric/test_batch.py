@@ -53,7 +53,7 @@ def test_windows_are_the_whole_when_something_befalls(size):
     assert parts == digests(batch.rows())
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     st.lists(st.tuples(st.sampled_from(sorted(KINDS)), st.integers(0, 3000), st.integers(1, 1200)), max_size=4),
     st.integers(1, 4),

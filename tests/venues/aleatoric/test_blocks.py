@@ -120,7 +120,7 @@ models = st.builds(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(models, st.integers(0, 2**64 - 1))
 def test_no_book_of_any_model_is_crossed_empty_or_off_its_grid(model, seed):
     reactor, before = Reactor(model, seed), None

@@ -67,7 +67,7 @@ def test_a_wrapper_says_when_a_row_came_and_of_what_it_is(source):
 
 
 @sources
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_bad_rows_are_named_and_all_others_survive_unchanged(source, data):
     rows = rows_of(source)
@@ -114,7 +114,7 @@ def paths(value, path=()):
 
 
 @sources
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_whatever_is_put_into_rows_each_has_an_outcome_and_every_event_is_sound(source, data):
     rows = rows_of(source, 12)
@@ -242,7 +242,7 @@ def test_stamps_that_go_back_are_reported_and_nothing_is_sorted(seconds, blamed)
     assert [event.position for event in canonical.events] == [i for i in range(len(seconds)) if i not in blamed]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_of_stamps_that_leap_or_fall_far_the_damaged_ones_alone_are_blamed(data):
     count = data.draw(st.integers(4, 20))

@@ -126,7 +126,7 @@ def damaged(row, data):
 
 
 @feeds
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(random=st.randoms(use_true_random=False))
 def test_an_undamaged_feed_is_told_book_by_book(source, random):
     rows, truth = FEEDS[source](random)
@@ -138,7 +138,7 @@ def test_an_undamaged_feed_is_told_book_by_book(source, random):
 
 
 @feeds
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(random=st.randoms(use_true_random=False), data=st.data())
 def test_after_any_damage_every_book_that_is_told_is_true(source, random, data):
     rows, truth = FEEDS[source](random)
@@ -154,7 +154,7 @@ def test_after_any_damage_every_book_that_is_told_is_true(source, random, data):
 
 
 @pytest.mark.parametrize("source", ["binance", "cme"])  # SGX's orders have no count: a lost one can't show
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(random=st.randoms(use_true_random=False), data=st.data())
 def test_after_lost_rows_every_book_that_is_told_is_true(source, random, data):
     rows, truth = FEEDS[source](random)
@@ -166,7 +166,7 @@ def test_after_lost_rows_every_book_that_is_told_is_true(source, random, data):
 
 
 @feeds
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(random=st.randoms(use_true_random=False), place=st.integers(0, ROW_COUNT - 1))
 def test_a_change_that_comes_twice_changes_nothing(source, random, place):
     rows, truth = FEEDS[source](random)

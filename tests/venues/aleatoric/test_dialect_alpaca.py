@@ -121,7 +121,7 @@ def test_quotes_and_trades_of_a_share():
         AlpacaStockSpeaker(replace(SHARE, lot=Decimal("0.5")))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**64 - 1))
 def test_changes_rebuild_the_blocks_books(seed):
     [block] = blocks(COIN, seed)
@@ -145,7 +145,7 @@ def test_changes_rebuild_the_blocks_books(seed):
     assert [trade.side.sign for trade in trades] == block.trade_sign.tolist()
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(seed=st.integers(0, 2**64 - 1))
 def test_the_parser_reads_a_shares_numbers(seed):
     [block] = blocks(SHARE, seed)

@@ -238,7 +238,7 @@ def test_recorded_numbers_have_our_decimals():
                 assert rows == sorted(rows, key=lambda row: float(row[0]), reverse=falling)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     seed=st.integers(0, 2**64 - 1),
     name=st.sampled_from(NAMES),
@@ -267,7 +267,7 @@ def test_books_rebuilt_from_changes_are_the_blocks(seed, name, feed, asked):
     assert book.stale + book.applied == len(frames)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**32), name=st.sampled_from(NAMES), feed=st.sampled_from(FEEDS))
 def test_trades_and_touches_are_the_blocks(seed, name, feed):
     model = MODELS[name]
@@ -291,7 +291,7 @@ def test_trades_and_touches_are_the_blocks(seed, name, feed):
         assert [(standing.bid, standing.bid_size), (standing.ask, standing.ask_size)] == [bids[0], asks[0]]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**32), feed=st.sampled_from(FEEDS), lost=st.integers(1, STEPS - 10))
 def test_any_frame_that_is_lost_is_a_gap(seed, feed, lost):
     part = part_of(blocks(MODEL, seed)[0], STEPS)

@@ -288,7 +288,7 @@ def test_a_bar_is_read_back():
         speaker.candle(replace(CANDLE, bar=replace(CANDLE.bar, interval_ns=7)))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**64 - 1), name=st.sampled_from(NAMES), feed=st.sampled_from(FEEDS))
 def test_books_and_touches_rebuilt_from_changes_are_the_blocks(seed, name, feed):
     model = MODELS[name]
@@ -307,7 +307,7 @@ def test_books_and_touches_rebuilt_from_changes_are_the_blocks(seed, name, feed)
             assert (pairs(now.bids), pairs(now.asks)) == sides
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**32), name=st.sampled_from(NAMES), feed=st.sampled_from(FEEDS))
 def test_trades_are_the_blocks(seed, name, feed):
     model = MODELS[name]
@@ -323,7 +323,7 @@ def test_trades_are_the_blocks(seed, name, feed):
     assert [at_ns for at_ns, _ in frames] == sorted(at_ns for at_ns, _ in frames)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**32), lost=st.integers(0, STEPS - 10))
 def test_any_frame_that_is_lost_is_a_gap_until_the_next_snapshot(seed, lost):
     part = part_of(blocks(MODEL, seed)[0], STEPS)

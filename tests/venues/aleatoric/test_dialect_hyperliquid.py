@@ -122,7 +122,7 @@ def test_ids_are_of_the_run():
     assert all(0 <= number < 2**50 for number in ids)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**64 - 1), name=st.sampled_from(NAMES))
 def test_the_parser_reads_the_blocks_numbers(seed, name):
     model = MODELS[name]

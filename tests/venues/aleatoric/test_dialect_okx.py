@@ -231,7 +231,7 @@ def test_marks_and_funding_are_read_back():
         speaker.candle(replace(CANDLE, bar=replace(CANDLE.bar, interval_ns=7)))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**64 - 1), name=st.sampled_from(NAMES), signed=st.booleans())
 def test_books_rebuilt_from_changes_are_the_blocks(seed, name, signed):
     model = MODELS[name]
@@ -249,7 +249,7 @@ def test_books_rebuilt_from_changes_are_the_blocks(seed, name, signed):
     assert book.checked == (len(frames) if signed else 0)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**32), name=st.sampled_from(NAMES))
 def test_trades_touches_and_tops_are_the_blocks(seed, name):
     model = MODELS[name]
@@ -272,7 +272,7 @@ def test_trades_touches_and_tops_are_the_blocks(seed, name):
             assert (pairs(level.change for level in said.bids), pairs(level.change for level in said.asks)) == sides
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**32), lost=st.integers(0, STEPS - 10))
 def test_any_frame_that_is_lost_is_a_gap_until_the_next_snapshot(seed, lost):
     [block] = blocks(MODEL, seed)

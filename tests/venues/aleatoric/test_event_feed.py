@@ -164,7 +164,7 @@ def test_a_symbol_says_the_same_whoever_else_is_there():
     assert list(EventMarketFeed([ETH], SHORT)) == [event for event in told() if symbol_of(event) == "ETH"]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(pulls=st.lists(st.integers(1, 700), min_size=1, max_size=6))
 def test_any_pulls_give_the_same_events(pulls):
     feed, done = EventMarketFeed([BTC, ETH], SHORT), 0

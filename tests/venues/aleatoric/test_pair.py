@@ -155,7 +155,7 @@ def test_next_funding_time_advances_at_settlements():
     assert len(set(rates.values())) > 1
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(pulls=st.lists(st.integers(1, 1500), min_size=1, max_size=6))
 def test_any_pulls_and_any_resumption_give_the_same_events(pulls):
     pair, whole = CompositePair(PAIR), told()

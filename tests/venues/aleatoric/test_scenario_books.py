@@ -237,14 +237,14 @@ def sound(model: SymbolModel, got: Run) -> None:
     assert (got.lots * model.size_fraction[0] / model.size_fraction[1]).max() < 1e12
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.sampled_from(EACH), schedules, st.integers(0, 2**64 - 1))
 def test_books_stay_honest_under_any_schedule(preset, schedule, seed):
     model = replace(MODELS[preset], scenarios=schedule)
     sound(model, run(model, 2, seed))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.sampled_from(EACH), st.lists(scenarios(), max_size=5).map(tuple), st.integers(0, 99), st.integers(1, 3))
 def test_a_saved_state_goes_on_with_the_same_bytes_in_the_middle_of_anything(preset, schedule, seed, cut):
     model = replace(MODELS[preset], scenarios=schedule)
@@ -261,7 +261,7 @@ def test_a_saved_state_goes_on_with_the_same_bytes_in_the_middle_of_anything(pre
             assert (mine is None and theirs is None) or np.array_equal(mine, theirs)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(scenarios(), st.lists(scenarios(), max_size=3), st.sampled_from([LARGE, EQUITY]))
 def test_what_is_yet_to_come_changes_nothing(later, schedule, preset):
     """A run with one scenario more has the same bytes up to that one's first step."""

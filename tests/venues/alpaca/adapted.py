@@ -13,10 +13,10 @@ from supervisor.clock import Clock
 from tests.venues.alpaca.fake_alpaca import FakeAlpaca, until
 from venues.alpaca.adapter import Alpaca
 from venues.alpaca.login import Login
-from venues.alpaca.orders import Restored
 from venues.alpaca.parts import Shared, Wanted
 from venues.alpaca.rest import Rest
 from venues.alpaca.trading_stream import TradingStream
+from venues.chains import Restored
 from venues.market import Bar, Book, Level, MarketEvent, OrderRequest, Side, TimeInForce
 
 LOGIN = Login(SecretStr("key"), SecretStr("secret"))

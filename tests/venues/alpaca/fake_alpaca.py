@@ -10,6 +10,8 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from tests.patience import PATIENCE_S
+
 STAMP = "2026-03-02T15:00:{:02d}.{:09d}Z"
 Lose = Callable[[str, str], str]
 
@@ -42,7 +44,7 @@ class FakeAlpaca:
         self.unknown_key = False
         self.mute = False  # the stream tells nothing
         self.refusals: list[tuple[int, Any]] = []  # of the next acts
-        self.lose: list[str] = []  # of the next acts: "before" it is done, or "after"
+        self.lose: list[str] = []  # of the next acts: "before" it is done, or "after", or how a second copy is refused
         self.flaky: list[int] = []  # HTTP statuses of the next questions
         self.rests = True  # orders wait in the book
         self.cancels = True  # a cancel happens at once
@@ -131,7 +133,7 @@ class FakeAlpaca:
         self.asked.append((method, path, json.loads(body) if body else dict(request.query)))
         assert request.headers["APCA-API-KEY-ID"] == "key"
         if method == "GET":
-            if self.flaky:
+            if self.flaky and path != "/v2/clock":  # which is asked by itself, too
                 return web.json_response({"message": "later"}, status=self.flaky.pop(0), headers={"Retry-After": "0"})
             return self.question(request)
         lost = self.lose.pop(0) if self.lose else ""
@@ -143,6 +145,8 @@ class FakeAlpaca:
         answer = await self.act(method, path, json.loads(body) if body else {})
         if lost == "504":
             return web.Response(status=504, text="upstream timed out")
+        if lost not in ("", "after"):
+            return web.json_response({"code": 42210000, "message": lost}, status=422)
         return await self.cut(request) if lost else answer
 
     async def cut(self, request: web.Request) -> web.StreamResponse:
@@ -180,8 +184,9 @@ class FakeAlpaca:
             return web.json_response(found[0]) if found else missing()
         if path == "/v2/orders":
             after = query.get("after", "")
-            live = [one for one in self.orders.values() if one["status"] not in ("filled", "canceled", "replaced")]
-            return web.json_response([one for one in live if one["submitted_at"] > after][: int(query["limit"])])
+            over = () if query["status"] == "all" else ("filled", "canceled", "replaced")
+            asked = [one for one in self.orders.values() if one["status"] not in over]
+            return web.json_response([one for one in asked if one["submitted_at"] > after][: int(query["limit"])])
         row = self.orders.get(path.rpartition("/")[2])
         return web.json_response(row) if row else missing()
 
@@ -270,7 +275,7 @@ async def fake_alpaca() -> AsyncIterator[FakeAlpaca]:
 Until = Callable[[Callable[[], object]], Awaitable[None]]
 
 
-async def until(condition: Callable[[], object], seconds: float = 4.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = PATIENCE_S) -> None:
     """Wait for something that no event tells."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110

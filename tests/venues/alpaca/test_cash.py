@@ -2,15 +2,27 @@
 
 import asyncio
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor.clock import Clock
+from supervisor.clock import NS_PER_S, Clock
 from tests.venues.alpaca.adapted import LOGIN, adapted
 from tests.venues.alpaca.fake_alpaca import fake_alpaca, until
-from venues.alpaca.cash import COIN_FEE_TEXT, Bearer, CashRow, part_minor, split_minor
+from venues.alpaca.cash import (
+    COIN_FEE_TEXT,
+    LOOK_PAGE_S,
+    PAGE_S,
+    PAGES_AT_ONCE,
+    Bearer,
+    CashRow,
+    CashRows,
+    CashWatch,
+    part_minor,
+    split_minor,
+)
 from venues.alpaca.parts import Shared
 from venues.alpaca.rest import Rest
 from venues.alpaca.trading_stream import TradingStream
@@ -126,3 +138,41 @@ async def test_two_engines_book_a_deposit_between_them():
             await until(lambda: one.of(MoneyMoved) and two.of(MoneyMoved))
             parts = [each.of(MoneyMoved)[0].amount_minor for each in (one, two)]
             assert parts == [50_000_001, 50_000_000]
+
+
+class Timed(Rest):
+    """Notes when it was asked, and what."""
+
+    def __init__(self, url: str, clock: Clock):
+        super().__init__(url, LOGIN, clock)
+        self.asked: list[tuple[int, str]] = []  # when, and behind which row
+
+    async def must(self, kind, path, query=None):
+        self.asked.append((self.clock.now_ns(), (query or {}).get("page_token", "")))
+        return await super().must(kind, path, query)
+
+
+async def test_a_busy_account_is_read_with_patience():
+    """A fee for each fill of a coin: after a day of 3,000 fills, each look was a burst, and behind 5,000 it failed."""
+    async with fake_alpaca() as venue:
+        venue.money += [row("CFEE", "0", name=f"fee {number:05}", qty="-0.001") for number in range(6_050)]
+        venue.money.append(row("CSW", "-500", name="gone"))
+        rest = Timed(venue.url, Clock(asyncio.get_running_loop(), START_NS, 5_000.0))
+        told: list[MoneyMoved] = []
+        said: list[str] = []
+        watch = CashWatch(CashRows(rest, said.append), "crypto", lambda: [CRYPTO], START_NS)
+        keeper = asyncio.create_task(watch.keep(told.append))
+        try:
+            await until(lambda: [token for _, token in rest.asked].count("") == 2)
+        finally:
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
+            await rest.close()
+        (gone,) = told
+        assert gone.amount_minor == -500 * MINOR_PER_USD
+        assert said == []
+        times, pages = [at_ns for at_ns, _ in rest.asked], 61
+        assert rest.asked[pages][1] == "", "the next look"
+        waits_s = [(later - sooner) / NS_PER_S for sooner, later in pairwise(times)]
+        assert min(waits_s[PAGES_AT_ONCE - 1 : pages]) >= PAGE_S
+        assert waits_s[pages - 1] >= pages * LOOK_PAGE_S

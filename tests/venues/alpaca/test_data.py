@@ -8,6 +8,7 @@ import pytest
 
 from config.errors import ConfigError
 from supervisor.clock import NS_PER_S, Clock
+from tests.patience import PATIENCE_S
 from tests.venues.alpaca.fake_market import FakeMarket, Told, book, change, fake_market, quote, until
 from venues.alpaca import data_stream, endpoint
 from venues.alpaca.data import CRYPTO_STREAM, STOCKS_STREAM, Data, stream_url
@@ -34,6 +35,8 @@ def quick(monkeypatch):
     monkeypatch.setattr(data_stream, "LAST_S", 0.05)
     monkeypatch.setattr(data_stream, "CROWDED_FIRST_S", 0.04)
     monkeypatch.setattr(data_stream, "CROWDED_LAST_S", 0.1)
+    monkeypatch.setattr(data_stream, "TURNED_AWAY_FIRST_S", 0.04)
+    monkeypatch.setattr(data_stream, "TURNED_AWAY_LAST_S", 0.1)
 
 
 def data_of(market, *, plan=BASIC, secret="secret", limits=LIMITS, is_open=lambda _: True):
@@ -368,7 +371,7 @@ async def test_a_crash_of_the_connections_task_is_every_listeners(market, monkey
     async with hearing(data.crypto(PAIRS).market(), data.crypto_bars({"BTC": "BTC/USD"}).bars()) as both:
         for one in both:
             with pytest.raises(ZeroDivisionError):
-                await asyncio.wait_for(one.task, 3)
+                await asyncio.wait_for(one.task, PATIENCE_S)
     await until(lambda: not market.open_now)
 
 

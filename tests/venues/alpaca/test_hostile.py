@@ -1,10 +1,12 @@
 """What may cost money at Alpaca and is no order of ours: days, plans, proxies, nights without a network."""
 
+import asyncio
+
 import pytest
 
 from tests.venues.alpaca.adapted import adapted
 from tests.venues.alpaca.fake_alpaca import fake_alpaca, until
-from venues.alpaca.orders import Restored
+from venues.chains import Restored
 from venues.market import Accepted, Cancelled, Rejected
 from venues.market import TimeInForce as Tif
 from venues.venue import FillsUnread, VenueUnreachable
@@ -182,3 +184,35 @@ async def test_a_twin_that_rests_is_not_told_as_the_order_that_rests(venue):
         assert await one.adapter.find("COST", order.id) is None
         assert isinstance(await one.adapter.find("COST", order.id), Cancelled)
         assert twin["status"] == "canceled"
+
+
+@pytest.mark.parametrize(
+    "state", ['order is already in "replaced" state', "cannot replace order in pending_replace status"]
+)
+async def test_a_replace_that_was_sent_twice_by_something_in_front_is_in_doubt_and_found(venue, state):
+    """The simulation found it: told of the second copy's refusal, the ledger took the new order for none."""
+    async with adapted(venue) as one:
+        old = one.order(BTC, "buy", "0.3", "50000", tif=Tif.GTC)
+        assert isinstance(await one.adapter.submit(old), Accepted)
+        venue.lose = [state]
+        new = one.order(BTC, "buy", "0.3", "50100", tif=Tif.GTC, replaces=old.id)
+        with pytest.raises(VenueUnreachable):
+            await one.adapter.replace(new)
+        await one.adapter.clock.sleep(6.0)
+        assert await one.adapter.find(BTC, new.id) is not None
+
+
+async def test_what_was_told_to_be_never_sent_is_never_sent(venue):
+    """An exit across the market waits for the end of the order whose place it takes; who asks meanwhile is told that it
+    was never sent, and it must stay so. Found by seeds 297, 443 and 467 of the simulation."""
+    async with adapted(venue) as one:
+        order = one.order(BTC, "buy", "0.3", "50000", tif=Tif.ALO)
+        await one.adapter.submit(order)
+        venue.cancels = False
+        crossing = one.order(BTC, "buy", "0.3", "50100", tif=Tif.IOC, replaces=order.id)
+        task = asyncio.ensure_future(one.adapter.replace(crossing))
+        await until(lambda: any(method == "DELETE" for method, *_ in venue.asked))
+        assert isinstance(await one.adapter.find(BTC, crossing.id), Rejected)
+        await venue.end(venue.of(order.id), "canceled")
+        assert isinstance(await task, Rejected)
+        assert crossing.id not in {row["client_order_id"] for row in venue.orders.values()}

@@ -1,15 +1,19 @@
 """The adapter against a scripted venue over loopback: orders, cancels, replaces, doubt, reconnects."""
 
 import asyncio
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
 from config.errors import ConfigError
+from supervisor.clock import NS_PER_S
 from tests.venues.alpaca.adapted import adapted
 from tests.venues.alpaca.fake_alpaca import fake_alpaca, until
-from venues.alpaca.orders import Orders, Restored
+from venues.alpaca.account import Held
+from venues.alpaca.orders import Orders
 from venues.alpaca.trading_wire import Execution, Order
+from venues.chains import Restored
 from venues.market import Accepted, Cancelled, CancelRefused, Fill, OpenOrder, OrderRequest, Rejected, Side
 from venues.market import TimeInForce as Tif
 from venues.venue import VenueMisspoke, VenueUnreachable
@@ -34,11 +38,43 @@ async def test_the_fee_of_bought_coins_is_coins(venue):
         assert (bought.lots, bought.fee_minor) == (5000, 0)
         assert (kept.lots, kept.side, kept.order_id) == (10, "sell", "")  # 20 bps of 0.5
         assert kept.fee_minor == 50_000_000  # what is sold pays the fee: cash is what the coins cost
-        one.adapter._feed.held["BTCUSD"] = Decimal("0.499")
+        one.adapter._feed.held["BTCUSD"] = Held(Decimal("0.499"), 0)
         venue.position_qty = "0.9985"  # the venue kept 10 bps this time
         await venue.fill(venue.of(order.id), "0.5", "50000")
         await until(lambda: len(one.of(Fill)) == 4)
         assert one.of(Fill)[3].lots == 5
+        told = await one.adapter.fills(0)  # with what was kept: at an end nobody hears the stream
+        assert [fill.id for fill in told] == [fill.id for fill in one.of(Fill)]
+
+
+async def test_what_the_venue_keeps_is_not_measured_from_what_was_told_late(venue):
+    """A sale told by REST, and late or never by the stream: what it left was taken for a fee of the next purchase."""
+    async with adapted(venue, fee_bps=(20.0, 40.0)) as one:
+        bought = one.order(BTC, "buy", "0.5", "50000", tif=Tif.ALO)
+        await one.adapter.submit(bought)
+        venue.position_qty = "0.499"
+        await venue.fill(venue.of(bought.id), "0.5", "50000")
+        await until(lambda: len(one.of(Fill)) == 2)
+        sold = one.order(BTC, "sell", "0.499", "50000", tif=Tif.ALO, reduce_only=True)
+        await one.adapter.submit(sold)
+        venue.position_qty = "0.004"
+        await venue.fill(venue.of(sold.id), "0.495", "50000")
+        await venue.fill(venue.of(sold.id), "0.004", "50000", told=False)
+        at = venue.activities[-1]["transaction_time"]
+        await one.adapter.fills(0)
+        again = one.order(BTC, "buy", "1", "50000", tif=Tif.ALO)
+        await one.adapter.submit(again)
+        venue.position_qty = "0.499"
+        await venue.fill(venue.of(again.id), "0.5", "50000")
+        await until(lambda: len(one.of(Fill)) == 6)
+        assert one.of(Fill)[-1].lots == 10  # 20 bps, and not 100
+        await venue.tell(
+            "fill", venue.of(sold.id), timestamp=at, price="50000", qty="0.004", position_qty="0.502", execution_id="x"
+        )
+        venue.position_qty = "0.998"
+        await venue.fill(venue.of(again.id), "0.5", "50000")
+        await until(lambda: len(one.of(Fill)) == 8)
+        assert one.of(Fill)[-1].lots == 10
 
 
 async def test_an_order_is_placed_filled_in_parts_and_told_once(venue):
@@ -208,6 +244,40 @@ def test_a_part_of_an_order_is_counted_once_whatever_it_is_called():
     assert tracked.own_lots == tracked.lots_filled == 9
 
 
+def test_fills_are_those_of_the_order_that_took_the_place_and_not_of_one_that_was_tried_too():
+    """Found by killing the daemon: an answer was lost, another replace was planned and not sent, and after a restart
+    the fills of the first were taken for the second's."""
+
+    def request(name, replaces=""):
+        return OrderRequest(
+            id=name,
+            intent_id="i",
+            engine="crypto",
+            symbol=BTC,
+            side=Side.BUY,
+            lots=9,
+            ticks=1,
+            time_in_force=Tif.GTC,
+            replaces=replaces,
+        )
+
+    known = [
+        Restored(request("a"), 0, (), False),
+        Restored(request("b", "a"), 0, (), False, False),  # in doubt: it took the place
+        Restored(request("c", "a"), 0, (), True, False),  # never sent
+    ]
+    orders = Orders(known)
+    old, first, second = (orders.get(name) for name in "abc")
+    row = Order(id="row of b", client_order_id="b", symbol=BTC)
+    orders.bind(Order(id="row of a", client_order_id="a", symbol=BTC, replaced_by="row of b"))
+    assert not orders.knows_row("row of b"), "the row itself will tell whose it is"
+    orders.bind(row)
+    orders.bind(Order(id="row of a", client_order_id="a", symbol=BTC, replaced_by="row of b"))
+    assert orders.of_row("row of b") is first
+    assert orders.count(Execution("row of a", BTC, Side.BUY, Decimal(2), Decimal(1), Decimal(2), "one", 0), 2)
+    assert (old.lots_filled, first.lots_filled, second.lots_filled) == (2, 2, 0), "one chain"
+
+
 async def test_a_replace_that_the_market_was_faster_than(venue):
     venue.swaps = False
     async with adapted(venue) as one:
@@ -317,6 +387,38 @@ async def test_an_order_that_never_arrived_can_never_arrive(venue):
         assert late.duplicate  # the lost request comes at last
 
 
+async def test_an_order_that_was_never_handed_over_is_refused_and_stays_so(venue):
+    """Whoever was to send it crashed. Nobody here knows it, so nobody can prove anything but that it is not sent."""
+    async with adapted(venue) as one:
+        order = one.order(BTC, "buy", "0.3", "50000")
+        found = await one.adapter.find(BTC, order.id)
+        assert isinstance(found, Rejected) and found.reason == "not sent: nobody came to send it"
+        assert isinstance(await one.adapter.submit(order), Rejected)
+        assert venue.acts() == []
+
+
+async def test_an_order_that_the_venue_has_and_nobody_here_sent_is_not_called_unsent(venue):
+    async with adapted(venue) as other:
+        order = other.order(BTC, "buy", "0.3", "50000")
+        await other.adapter.submit(order)
+        async with adapted(venue) as one:
+            assert await one.adapter.find(BTC, order.id) is None
+
+
+async def test_fills_are_asked_for_by_the_venues_time_where_the_clocks_are_known_to_be_apart(venue):
+    async with adapted(venue) as one:
+        order = one.order(BTC, "buy", "0.3", "50000")
+        await one.adapter.submit(order)
+        await venue.fill(venue.of(order.id), "0.3", "50000", told=False)
+        clock, skew = one.adapter.clock, one.adapter._time.skew
+        since_ns = clock.now_ns() + 3_600 * NS_PER_S
+        assert list(await one.adapter.fills(since_ns)) == []
+        skew.forget()
+        skew.hear(7_200 * NS_PER_S, clock.now_ns())  # ours is two hours ahead
+        assert one.adapter.theirs_ns(since_ns) == since_ns - 7_200 * NS_PER_S
+        assert [fill.order_id for fill in await one.adapter.fills(since_ns)][:1] == [order.id]
+
+
 async def test_an_order_that_arrives_while_its_id_is_used_up_is_found(venue):
     venue.lose = ["before"]
     async with adapted(venue) as one:
@@ -349,6 +451,24 @@ async def test_a_fence_that_is_refused_leaves_the_doubt(venue):
         assert sum("could not be used up" in text for text in one.said) == 1
 
 
+async def test_the_id_of_a_sale_is_used_up_when_there_is_nothing_left_to_sell(venue):
+    """Found by killing the daemon: another exit had sold all, and the doubt about the first one never ended."""
+    venue.lose = ["before"]
+    async with adapted(venue) as one:
+        order = one.order(BTC, "sell", "0.3", "50000", tif=Tif.IOC, reduce_only=True)
+        with pytest.raises(VenueUnreachable):
+            await one.adapter.submit(order)
+        await one.adapter.clock.sleep(6.0)
+        venue.refusals = [(403, {"code": 40310000, "message": "insufficient balance for BTC"})]
+        await one.adapter.find(BTC, order.id)
+        sale, twin = (body for _, _, body in venue.acts()[-2:])
+        assert (sale["side"], twin["side"]) == ("sell", "buy")
+        assert (twin["client_order_id"], twin["limit_price"], twin["time_in_force"]) == (order.id, "25000", "ioc")
+        found = await one.adapter.find(BTC, order.id)
+        assert isinstance(found, Cancelled)
+        assert (found.lots_filled, found.reason) == (0, "never arrived: its id was used up")
+
+
 async def test_what_did_not_leave_is_refused_at_once(venue):
     async with adapted(venue, pulled=True) as one:
         rest = one.adapter.shared.rest
@@ -373,6 +493,25 @@ async def test_a_lost_replace_is_fenced_by_the_end_of_the_old_order(venue):
         found = await one.adapter.find(BTC, moved.id)
         assert isinstance(found, Rejected)
         assert [method for method, _, _ in venue.acts()] == ["POST", "PATCH", "DELETE"]
+
+
+async def test_a_lost_replace_is_not_taken_for_the_one_that_took_the_place(venue):
+    """Found by the simulation: it was said to rest, and stayed in the ledger for ever."""
+    async with adapted(venue) as one:
+        order = one.order(BTC, "buy", "0.3", "50000", tif=Tif.ALO)
+        await one.adapter.submit(order)
+        venue.lose = ["before"]
+        lost, moved = (
+            one.order(BTC, "buy", "0.3", price, tif=Tif.ALO, replaces=order.id) for price in ("50010", "50020")
+        )
+        with pytest.raises(VenueUnreachable):
+            await one.adapter.replace(lost)
+        assert isinstance(await one.adapter.replace(moved), Accepted)
+        await one.adapter.clock.sleep(6.0)
+        found = await one.adapter.find(BTC, lost.id)
+        assert isinstance(found, Rejected)
+        assert "nothing can take its place any more" in found.reason
+        assert isinstance(await one.adapter.find(BTC, moved.id), OpenOrder)
 
 
 async def test_a_replace_that_was_done_and_not_answered_is_found(venue):
@@ -631,6 +770,24 @@ async def test_fills_come_page_by_page(venue):
         assert {fill.order_id for fill in told} == {order.id}
 
 
+async def test_whose_many_fills_are_is_asked_at_once(venue):
+    """One by one they were the questions of two minutes after a restart, and nothing was compared meanwhile."""
+    async with adapted(venue) as one:
+        for number in range(40):
+            at = "2026-03-02T13:00:00Z" if number == 7 else f"2026-03-02T15:00:00.{number:09d}Z"
+            row = {"id": f"r{number}", "client_order_id": f"c{number}", "created_at": at, "submitted_at": at}
+            row |= {"symbol": BTC, "qty": "1", "side": "buy", "type": "limit", "status": "new", "limit_price": "1000"}
+            venue.orders[row["id"]] = row | {"filled_qty": "0", "time_in_force": "gtc"}
+            await venue.fill(venue.orders[row["id"]], "1", "1000", told=False)
+        since_ns = int(datetime(2026, 3, 2, 15, tzinfo=UTC).timestamp()) * NS_PER_S
+        for _ in range(2):  # known the second time
+            assert len(await one.adapter.fills(since_ns)) == 40
+        asked = [(path, query) for _, path, query in venue.asked if path.startswith("/v2/orders/") or "after" in query]
+        lists = [query["after"] for path, query in asked if path == "/v2/orders"]
+        assert lists == ["2026-03-02T14:50:00Z"]
+        assert [path for path, _ in asked if path.startswith("/v2/orders/")] == ["/v2/orders/r7"]  # it rested for long
+
+
 async def test_a_question_is_asked_again_and_an_act_never(venue):
     async with adapted(venue) as one:
         venue.flaky = [429, 503, 500]
@@ -662,11 +819,17 @@ async def test_a_key_that_the_venue_does_not_know_is_a_mistake_of_settings(venue
             pass
 
 
-@pytest.mark.parametrize(("clock", "said"), [("2026-03-02T15:00:30.5Z", 1), ("2026-03-02T10:00:00.2-05:00", 0)])
-async def test_a_clock_that_is_off_is_told(venue, clock, said):
+@pytest.mark.parametrize(
+    ("clock", "said"),
+    [("2026-03-02T15:00:30.5Z", " s behind the venue"), ("2026-03-02T10:00:00.2-05:00", ""), ("", "")],
+)
+async def test_while_the_clocks_part_nothing_is_entered(venue, clock, said):
+    """By a clock that is wrong a session is shut or open at the wrong time; one that is not known is no better."""
     venue.clock = clock
     async with adapted(venue) as one:
-        assert sum("set this machine's clock" in text for text in one.said) == said
+        assert [text for text in one.said if "clock" in text and "no entries" in text] == one.said[: bool(said)]
+        assert said in "".join(one.said)
+        assert set(one.adapter.deaf()) == (set() if clock.endswith("-05:00") else set(one.adapter.traded))
 
 
 async def test_no_secret_is_said(venue):

@@ -218,7 +218,7 @@ def test_damaged_frames_raise_nothing_else():
     notional=st.integers(20, 5_000),
     ticks=st.integers(1, 10**9),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_sdk_reads_every_order_as_we_mean_it(symbol, side, how, notional, ticks):
     traded = instrument(symbol, shortable=True, easy_to_borrow=True)
     lots = max(1, int(notional / (traded.price(ticks) * traded.lot)))
@@ -249,7 +249,7 @@ def test_the_sdk_reads_every_order_as_we_mean_it(symbol, side, how, notional, ti
     notional=st.integers(1, 5_000),
     ticks=st.integers(10, 10**9),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_twin_is_of_the_order_and_far_from_it(symbol, side, notional, ticks):
     traded = instrument(symbol)
     price = traded.price(ticks)

@@ -20,7 +20,7 @@ SYMBOLS = ("BTC/USD", "ETH/USD", "CRM")
 QUANTITY = {"BTC/USD": "0.002", "ETH/USD": "0.05", "CRM": "2"}
 HEADERS = {"APCA-API-KEY-ID": KEY, "APCA-API-SECRET-KEY": SECRET}
 ANSWER_S = 0.25
-PATIENCE_S = 0.001
+HEARS_S = 0.001
 
 
 class Trader:
@@ -74,7 +74,7 @@ class Trader:
             with suppress(TimeoutError):
                 while path in self.sockets:
                     try:
-                        self.take(path, self.sockets[path].recv(timeout=PATIENCE_S))
+                        self.take(path, self.sockets[path].recv(timeout=HEARS_S))
                     except ConnectionClosed as closed:
                         self.closes[closed.rcvd.code if closed.rcvd else 1006] += 1
                         del self.sockets[path]
@@ -82,7 +82,7 @@ class Trader:
     def come(self, path):
         try:
             socket = self.sockets[path] = connect(
-                f"ws{self.venue.url.removeprefix('http')}{path}", open_timeout=2, close_timeout=0.1
+                f"ws{self.venue.url.removeprefix('http')}{path}", open_timeout=10, close_timeout=0.1
             ).__enter__()
         except (OSError, InvalidStatus) as error:
             self.outcomes[type(error).__name__] += 1

@@ -7,6 +7,7 @@ import ccxt
 import ccxt.pro
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.venues.emulator.alpaca_running import KEY, SECRET, Running, running_alpaca
 
 OPTIONS = {"apiKey": KEY, "secret": SECRET, "enableRateLimit": False}
@@ -72,14 +73,17 @@ def test_streams(venue):
         pro = pointed_at(ccxt.pro.alpaca(OPTIONS), venue.url)
         try:
             await pro.load_markets()
-            book = await asyncio.wait_for(pro.watch_order_book(BTC), 20)
+            book = await asyncio.wait_for(pro.watch_order_book(BTC), PATIENCE_S)
             assert book["bids"][0][0] < book["asks"][0][0]
-            assert await asyncio.wait_for(pro.watch_trades(BTC), 20)
+            assert await asyncio.wait_for(pro.watch_trades(BTC), PATIENCE_S)
             waiting = asyncio.ensure_future(pro.watch_my_trades(BTC))
             await asyncio.sleep(0.5)
-            await pro.create_order(BTC, "market", "buy", 0.01)
-            (trade,) = await asyncio.wait_for(waiting, 20)
-            assert trade["amount"] == 0.01
+            order = await pro.create_order(BTC, "market", "buy", 0.01)
+            trades = [*await asyncio.wait_for(waiting, PATIENCE_S)]
+            while (amount := round(sum(trade["amount"] for trade in trades), 9)) < 0.01:  # it may be filled in parts
+                trades += await asyncio.wait_for(pro.watch_my_trades(BTC), PATIENCE_S)
+            assert amount == 0.01
+            assert {trade["order"] for trade in trades} == {order["id"]}
         finally:
             await pro.close()
 

@@ -12,6 +12,7 @@ from websockets.sync.client import connect
 
 from daemon.emulate import Where
 from daemon.emulate_alpaca import asked_alpaca, emulator_of_alpaca
+from tests.patience import PATIENCE_S
 from tests.venues.emulator.alpaca_desk import Desk, Ear
 from tests.venues.emulator.alpaca_running import KEY, RTH, SECRET, Running, running_alpaca
 from venues.emulator.alpaca.frames import Topic
@@ -20,7 +21,6 @@ from venues.emulator.doors import Ask
 HEADERS = {"APCA-API-KEY-ID": KEY, "APCA-API-SECRET-KEY": SECRET}
 MARKET = {"symbol": "BTC/USD", "side": "buy", "qty": "0.01", "type": "market", "time_in_force": "gtc"}
 LIMIT = MARKET | {"type": "limit", "limit_price": "60000"}
-SOON_S = 2.0
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def venue() -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def http(venue):
-    with httpx.Client(base_url=venue.url, headers=HEADERS, timeout=SOON_S) as client:
+    with httpx.Client(base_url=venue.url, headers=HEADERS, timeout=PATIENCE_S) as client:
         yield client
 
 
@@ -41,8 +41,8 @@ def stream(venue, path="/stream"):
     ws.send(json.dumps({"action": "auth", "key": KEY, "secret": SECRET}))
     if path == "/stream":
         ws.send(json.dumps({"action": "listen", "data": {"streams": ["trade_updates"]}}))
-        assert json.loads(ws.recv(SOON_S))["data"]["status"] == "authorized"
-        assert json.loads(ws.recv(SOON_S))["stream"] == "listening"
+        assert json.loads(ws.recv(PATIENCE_S))["data"]["status"] == "authorized"
+        assert json.loads(ws.recv(PATIENCE_S))["stream"] == "listening"
     return ws
 
 
@@ -147,7 +147,7 @@ def test_a_mute_stream_stays_open_and_answers_pings(venue, http):
         http.post("/v2/orders", json=MARKET)
         venue.advance(2)
         assert hear(ws) == []
-        assert ws.ping().wait(SOON_S)
+        assert ws.ping().wait(PATIENCE_S)
 
 
 class Still:
@@ -185,7 +185,7 @@ def test_the_same_seed_is_the_same_venue():
     assert told[0] == told[1] and len(told[0]) > 30
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(
         st.one_of(

@@ -111,7 +111,7 @@ class Player:
             desk.exchange.race_ns = desk.now_ns + 50_000_000
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(moves, st.sampled_from((KEY, CASH)), st.sampled_from(("2026-01-05T15:00:00+00:00", "2026-01-05T20:59:50+00:00")))
 def test_money_and_sizes_add_up(played, key, start):
     player = Player(key, start)

@@ -362,6 +362,14 @@ def test_a_scheduled_cancel_needs_a_million_of_volume(desk):
     assert len(desk.ask("openOrders", OTHER)) == 1
 
 
+def test_a_scheduled_cancel_goes_off_ten_times_a_day(desk):
+    for _ in range(10):
+        assert desk.done({"type": "scheduleCancel", "time": desk.now_ns // 1_000_000 + 6_000}, OTHER)
+        desk.wait(7)
+    action = {"type": "scheduleCancel", "time": desk.now_ns // 1_000_000 + 6_000}
+    assert desk.refused(action, OTHER) == "Too many scheduled cancels triggered today."
+
+
 def test_funding_is_paid_each_hour_by_longs(desk):
     desk.listen({"type": "userEvents", "user": MASTER.address}, {"type": "userFundings", "user": MASTER.address})
     desk.order(ETH, "buy", "2000.1", "1", "Ioc")

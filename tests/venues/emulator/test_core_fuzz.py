@@ -79,7 +79,7 @@ def mutated(draw, originals):
     return changed(original, draw(st.sampled_from(list(places(original)))), draw(anything))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(mutated(ACTIONS), min_size=1, max_size=10))
 def test_actions(actions):
     desk = Desk()
@@ -100,7 +100,7 @@ def test_actions(actions):
     desk.wait(2)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(mutated(({"action": {"type": "noop"}, "nonce": 1, "signature": {"r": "0x1", "s": "0x2", "v": 27}},)))
 def test_bodies(body):
     try:
@@ -112,7 +112,7 @@ def test_bodies(body):
 DESK = Desk()  # questions change nothing
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(mutated(QUESTIONS))
 def test_questions(body):
     DESK.venue.usage.weights.clear()
@@ -124,7 +124,7 @@ def test_questions(body):
     assert json.loads(DESK.venue.posted(message, DESK.now_ns))["channel"] == "post"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(mutated(SUBSCRIPTIONS))
 def test_subscriptions(subscription):
     try:

@@ -79,7 +79,7 @@ def holdings(desk):
     return [row | {"time": 0} if isinstance(row, dict) else row for row in told]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(steps)
 def test_positions_are_the_sum_of_fills_and_money_adds_up(sequence):
     desk = Desk()

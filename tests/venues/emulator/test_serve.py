@@ -6,6 +6,7 @@ import json
 import aiohttp
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.venues.emulator.toy import heard, served
 from venues.emulator import line
 from venues.emulator.serve import PortTaken, listen
@@ -252,7 +253,7 @@ async def test_time_flows_where_it_is_not_stepped_and_cannot_be_moved():
         assert status == 409 and "flows" in said["error"]
         venue.doors.tick = b"tick"
         ws = await venue.socket("hold ticks")
-        assert [await ws.receive_str(timeout=5) for _ in range(2)] == ["tick", "tick"]
+        assert [await ws.receive_str(timeout=PATIENCE_S) for _ in range(2)] == ["tick", "tick"]
         assert venue.doors.advanced_ns == sorted(venue.doors.advanced_ns)
 
 

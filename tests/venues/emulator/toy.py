@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 
 from supervisor.clock import NS_PER_S, Clock
+from tests.patience import PATIENCE_S
 from venues.emulator.agenda import VenueTime
 from venues.emulator.doors import Answer, Around, Ask, Delivery, HangUp, Link, Question, Reply
 from venues.emulator.faults import Fault, fault_of
@@ -139,7 +140,7 @@ class Served:
         ws = await self.client.ws_connect(self.base + "/ws")
         for message in messages:
             await ws.send_str(message)
-            assert await ws.receive_str(timeout=5) == message
+            assert await ws.receive_str(timeout=PATIENCE_S) == message
         return ws
 
 
@@ -170,6 +171,6 @@ async def served(rules: Iterable[dict[str, Any]] = (), seed: int = 1, *, stepped
             yield Served(emulator, doors, listener.getsockname()[1], client)
     finally:
         program.stop("the test is over")
-        await asyncio.wait_for(running, 5)
+        await asyncio.wait_for(running, PATIENCE_S)
         listener.close()
         clock.close()

@@ -10,11 +10,12 @@ from weakref import WeakKeyDictionary
 
 from config.universe import load_universe
 from supervisor.clock import NS_PER_S, Clock
+from tests.patience import PATIENCE_S
 from tests.venues.emulator.desk import Key as Secret
 from tests.venues.emulator.running import ADDRESS, KEY, Running
+from venues.chains import Restored
 from venues.hyperliquid.adapter import Hyperliquid, Key, Shared, Wanted
 from venues.hyperliquid.budget import RequestBudget
-from venues.hyperliquid.orders import Restored
 from venues.hyperliquid.reconnect import Limits
 from venues.hyperliquid.rest import Rest
 from venues.hyperliquid.sign import Chain, Signer, account_address
@@ -52,7 +53,7 @@ class Adapted:
         """Events of a kind, of an order."""
         return [one for one in self.events if type(one) is kind and order_id in (None, getattr(one, "order_id", None))]
 
-    async def until(self, true: Any, within_s: float = 8.0) -> None:
+    async def until(self, true: Any, within_s: float = PATIENCE_S) -> None:
         """Wait for something; real seconds."""
         try:
             async with asyncio.timeout(within_s):

@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from tests.patience import PATIENCE_S
+
 START_MS = 1_750_000_000_000
 
 
-async def until(condition: Callable[[], object], seconds: float = 4.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = PATIENCE_S) -> None:
     """Wait for something that no event tells."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110

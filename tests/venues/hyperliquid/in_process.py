@@ -55,6 +55,10 @@ class Piped:
             self.stirred.clear()
             await self.stirred.wait()
 
+    def gap_untold(self):
+        """Whether a gap is still to come: never."""
+        return False
+
     def uncovered(self):
         return []
 

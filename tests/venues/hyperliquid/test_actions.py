@@ -28,7 +28,7 @@ from venues.market import Side
 
 several = st.lists(orders(), min_size=1, max_size=4)
 targets = st.integers(0, 2**63)
-patched = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+patched = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def request(asset, order):

@@ -10,9 +10,9 @@ from config.errors import ConfigError
 from supervisor.clock import NS_PER_S
 from tests.venues.emulator.running import ADDRESS, KEY, Running, running
 from tests.venues.hyperliquid.adapted import SPEED, Adapted, adapted
+from venues.chains import Restored
 from venues.hyperliquid.account_wire import UserFunding, UserFundings
 from venues.hyperliquid.fields import Exact
-from venues.hyperliquid.orders import Restored
 from venues.market import Accepted, Book, Cancelled, CancelRefused, Fill, FundingPaid, Rejected, Trade
 from venues.market import TimeInForce as Tif
 from venues.venue import VenueUnreachable

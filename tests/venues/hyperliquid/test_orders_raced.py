@@ -14,9 +14,10 @@ from msgspec.structs import replace
 
 from actors.account import Account
 from actors.executor import Executor, ExecutorMind
-from actors.ledger import Ledger, LedgerMind, written
-from actors.messages import OrderChanged, OrderFaulted, OrderPlanned, PositionChanged, RunStarted, Unanswered
+from actors.ledger import Ledger, LedgerMind
+from actors.messages import Awoke, OrderChanged, OrderFaulted, OrderPlanned, PositionChanged, RunStarted, Unanswered
 from actors.reconciler import Reconciler, ReconcilerMind, Told
+from actors.records import written
 from daemon import ending
 from daemon.graph import EngineParts
 from risk.intent import Approved, Cancel, Evidence, Intent, Purpose, Reprice
@@ -234,7 +235,7 @@ def floor(tmp_path, script):
 
 
 SERIAL = count(1)
-LOOSE = (Approved, *Ledger.says, *Account.says, *Reconciler.says, *(heard.message for heard in Ledger.hears))
+LOOSE = (Approved, Awoke, *Ledger.says, *Account.says, *Reconciler.says, *(heard.message for heard in Ledger.hears))
 """What is said to nobody here, or by nobody."""
 
 # --- whatever is done in whatever order
@@ -284,7 +285,7 @@ def act(one, step):
             one.wire.delays = Delays(*seconds)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(steps)
 def test_the_ledger_is_the_venue_and_every_order_ends(tmp_path_factory, sequence):
     async def script(one):
@@ -536,7 +537,7 @@ def test_a_stop_takes_back_by_name_what_it_cannot_ask_about(tmp_path):
         mind.hear(Unanswered("perps", "x2", doubtful.expires_ns, "lost", one.clock.now_ns()))
         one.wire.info_down = True
         part = EngineParts(profile=None, instruments={}, venue=one.adapter, streams={})
-        records, wrongs = await ending._last_words("perps", part, mind, one.clock)
+        records, wrongs = await ending._last_words("perps", part, mind, one.clock, whole=True)
         assert not one.wire.open_orders()
         assert [mind.orders[order_id].state for order_id in ("x1", "x2")] == [OrderState.CANCELLED] * 2
         assert {record.order_id for record in records if type(record) is Cancelled} == {"x1", "x2"}

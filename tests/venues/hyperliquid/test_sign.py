@@ -123,7 +123,7 @@ def test_any_action_hashes_as_the_sdk_hashes_it(action, nonce, vault, expires_ms
     assert action_hash(action, nonce, vault, expires_ms) == sdk.action_hash(action, vault, nonce, expires_ms)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(keys, nonces, chains)
 def test_the_quick_library_signs_as_the_one_in_plain_python(key, nonce, chain):
     signed = Signer(Key(key), chain).l1(ORDER, nonce).signature
@@ -279,7 +279,7 @@ ccxt_ms = st.integers(2**40, 2**44 - 1)
 """Times since 2004: ccxt writes them with a fixed number of zeros before them."""
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(orders(), ccxt_ms, st.none() | ccxt_ms, vaults)
 def test_signatures_equal_the_ones_of_ccxt(drawn, nonce, expires_ms, vault):
     asset, order = drawn

@@ -12,6 +12,7 @@ from websockets.utils import accept_key
 
 from supervisor.clock import Clock
 from supervisor.wall import run_wall
+from tests.patience import PATIENCE_S
 from tests.venues.hyperliquid.fake_venue import FakeVenue, book, fake_venue, raw_server, until
 from venues.hyperliquid.socket import NotConnected, Socket, SocketLimits, Why, socket_url
 from venues.venue import VenueUnreachable
@@ -29,7 +30,7 @@ class Held:
     async def frames(self, count: int) -> list[bytes]:
         """So many frames."""
         taken: list[bytes] = []
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE_S):
             while len(taken) < count:
                 taken += [frame for frame, _ in self.socket.take(count - len(taken))]
                 if len(taken) < count:
@@ -39,7 +40,7 @@ class Held:
 
     async def end(self) -> Why:
         """Why it ended."""
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE_S):
             while self.socket.ended is None:
                 self.woken.clear()
                 await self.woken.wait()
@@ -341,3 +342,38 @@ def test_all_of_it_on_the_loop_that_runs():
             return [held_back, whole, huge, cut, await third.end()]
 
     assert run_wall(main) == [True, True, Why.MISSPOKE, Why.ABORTED, Why.ASKED]
+
+
+@pytest.mark.parametrize("turns", range(12))
+def test_one_that_is_given_up_while_it_opens_is_closed_at_once(turns):
+    """Cancelled between TCP's answer and the handshake, uvloop never says that the connection is lost."""
+
+    async def live(clock: Clock) -> Why:
+        async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            writer.close()
+
+        server = await asyncio.start_server(deaf, "127.0.0.1", 0)
+        socket = Socket(clock, QUICK, lambda: None)
+        opening = clock.loop.create_task(socket.open(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        opening.cancel()
+        await asyncio.gather(opening, return_exceptions=True)
+        async with asyncio.timeout(2):
+            await socket.close()
+        server.close()
+        return socket.ended.why if socket.ended else Why.ASKED
+
+    assert run_wall(live) in (Why.ASKED, Why.ABORTED)
+
+
+async def test_an_end_that_is_never_told_is_not_waited_for(venue, monkeypatch):
+    one = await held(venue, SocketLimits(close_s=0.1))
+    never = asyncio.get_running_loop().create_future()
+    monkeypatch.setattr(one.socket.wire, "connection_lost_waiter", never)
+    monkeypatch.setattr("venues.socket.LOST_S", 0.1)
+    async with asyncio.timeout(2):
+        await one.socket.close()
+    assert one.socket.ended is not None and one.socket.ended.why is Why.ASKED
+    never.cancel()

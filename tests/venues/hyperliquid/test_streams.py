@@ -10,6 +10,7 @@ import pytest
 from websockets.frames import Frame, Opcode
 
 from supervisor.clock import NS_PER_S, Clock
+from tests.patience import PATIENCE_S
 from tests.venues.hyperliquid.fake_venue import FakeVenue, book, fake_venue, trades, until
 from venues.hyperliquid.line import STEADY_S, Line, LineLimits, LineSpec
 from venues.hyperliquid.reconnect import Backoff, Limits
@@ -56,7 +57,7 @@ class Listener:
         lost = next((at for at, event in enumerate(self.told) if isinstance(event, Lost)), len(self.told))
         return [event for event in self.told[lost:] if isinstance(event, Gap)]
 
-    async def until(self, condition: Callable[[], object], seconds: float = 4.0) -> None:
+    async def until(self, condition: Callable[[], object], seconds: float = PATIENCE_S) -> None:
         """Wait for something."""
         await until(condition, seconds)
 

@@ -47,7 +47,7 @@ async def test_books_of_both_kinds_and_the_account_come(venue: Running):
         await until(lambda: books_of(20) == books_of(5) == set(NAMES), 8)
         await until(lambda: any(type(one).__name__ == "UserFills" and one.snapshot for one in told), 8)
         assert not [one for one in told if isinstance(one, Lost | Quarantine)]
-        assert len([one for one in told if isinstance(one, Gap)]) == 5  # before the first sockets
+        await until(lambda: len([one for one in told if isinstance(one, Gap)]) == 5, 8)  # before the first sockets
     finally:
         task.cancel()
         await asyncio.wait([task])

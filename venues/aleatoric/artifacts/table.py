@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from supervisor.clock import NS_PER_MS
+from venues.aleatoric import wire_events
 from venues.aleatoric.artifacts.rows import Rows
 from venues.aleatoric.canonical.tables import book_table, trade_table
 from venues.aleatoric.model import SymbolModel
-from venues.aleatoric.wire_events import BPS, SPREAD_DECIMALS, trade_id
+from venues.aleatoric.wire_events import BPS, SPREAD_DECIMALS
 from venues.aleatoric.words import Floats, Ints
 
 if TYPE_CHECKING:
@@ -122,8 +123,7 @@ def trade_ids(symbol: str, at_ns: Ints) -> list[str]:
     """The wire's ids of a block's trades: trades of one instant are told apart by their rank in it."""
     at = np.arange(len(at_ns))
     fresh = np.diff(at_ns, prepend=-1) != 0
-    ranks = at - np.maximum.accumulate(np.where(fresh, at, 0))
-    return [trade_id(symbol, when, rank) for when, rank in zip(at_ns.tolist(), ranks.tolist(), strict=True)]
+    return wire_events.trade_ids(symbol, at_ns, at - np.maximum.accumulate(np.where(fresh, at, 0)))
 
 
 def _stamps(model: SymbolModel, kind: str, at_ns: Ints, received_ns: Ints) -> dict[str, Any]:

@@ -5,13 +5,14 @@ traded a share has no bar (docs, Historical bars). Longer bars are put together 
 start are made by themselves. Days of shares begin at midnight in New York; those of coins at midnight UTC, a guess.
 """
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from supervisor.clock import NS_PER_S
 from venues.aleatoric.history import history
@@ -64,12 +65,49 @@ class Sums(Struct):
         return {**prices, "v": volume, "t": self.start_ns, "n": self.trades, "vw": vwap}
 
 
+class Minutes:
+    """Minutes that have a bar, oldest first; as plain numbers, because a soak of days keeps a hundred thousand."""
+
+    def __init__(self) -> None:
+        self._starts = array("q")
+        self._packed = array("d")
+        self.last: Sums | None = None  # the one that may still grow; packed when the next begins
+
+    def begin(self, sums: Sums) -> None:
+        """Another minute."""
+        if self.last is not None:
+            start_ns, *figures = astuple(self.last)
+            self._starts.append(start_ns)
+            self._packed.extend(figures)
+        self.last = sums
+
+    def at(self, start_ns: int) -> Sums | None:
+        """The one that starts at a time, if there is one."""
+        if self.last is not None and self.last.start_ns == start_ns:
+            return self.last
+        place = bisect_left(self._starts, start_ns)
+        there = place < len(self._starts) and self._starts[place] == start_ns
+        return self._unpacked(place) if there else None
+
+    def from_(self, start_ns: int) -> list[Sums]:
+        """Those that start at a time or later."""
+        found = [self._unpacked(place) for place in range(bisect_left(self._starts, start_ns), len(self._starts))]
+        return [*found, self.last] if self.last is not None and self.last.start_ns >= start_ns else found
+
+    def _unpacked(self, place: int) -> Sums:
+        first, high, low, last, volume, worth, trades = self._packed[place * FIGURES : (place + 1) * FIGURES]
+        return Sums(self._starts[place], first, high, low, last, volume, worth, int(trades))
+
+
+FIGURES = len(Sums.__struct_fields__) - 1
+
+
 class Bars:
     """The bars of one name."""
 
     def __init__(self, model: SymbolModel, seed: int, start_ns: int, hours: Hours, *, crypto: bool) -> None:
         self._model, self._seed, self._start_ns, self._hours, self._crypto = model, seed, start_ns, hours, crypto
-        self._minutes: list[Sums] = []  # since the start, those that have a bar
+        self._minutes = Minutes()  # since the start
         self._days: dict[int, Sums] = {}  # of all minutes but the newest
         self._made: dict[int, list[Sums]] = {}
 
@@ -89,11 +127,13 @@ class Bars:
 
     def _minute(self, at_ns: int, price: float) -> Sums:
         start_ns = (at_ns - 1) // MINUTE_NS * MINUTE_NS  # what happens up to an instant belongs before it
-        if not self._minutes or self._minutes[-1].start_ns < start_ns:
-            if self._minutes:
-                self._fold(self._minutes[-1], self._days)
-            self._minutes.append(Sums(start_ns, price, price, price, price))
-        return self._minutes[-1]
+        minute = self._minutes.last
+        if minute is None or minute.start_ns < start_ns:
+            if minute is not None:
+                self._fold(minute, self._days)
+            minute = Sums(start_ns, price, price, price, price)
+            self._minutes.begin(minute)
+        return minute
 
     def _fold(self, minute: Sums, days: dict[int, Sums]) -> None:
         """Add a minute to its day."""
@@ -107,9 +147,7 @@ class Bars:
 
     def minute(self, start_ns: int) -> Sums | None:
         """One minute since the start."""
-        place = bisect_left(self._minutes, start_ns, key=lambda one: one.start_ns)
-        found = self._minutes[place] if place < len(self._minutes) else None
-        return found if found is not None and found.start_ns == start_ns else None
+        return self._minutes.at(start_ns)
 
     def day(self, at_ns: int) -> Sums | None:
         """The day that is going on, as far as it was seen."""
@@ -117,7 +155,7 @@ class Bars:
 
     def last(self) -> Sums | None:
         """The newest minute."""
-        return self._minutes[-1] if self._minutes else None
+        return self._minutes.last
 
     def day_start(self, at_ns: int) -> int:
         """When the day of a time begins."""
@@ -127,8 +165,8 @@ class Bars:
 
     def minutes_between(self, start_ns: int, end_ns: int, length_ns: int) -> list[Sums]:
         """Bars of some minutes or hours that begin in [start, end], oldest first."""
-        made = self._made_of(MINUTE_NS, start_ns // length_ns * length_ns, MINUTES_MADE_MAX)
-        all_ = [*made, *self._minutes]
+        first_ns = start_ns // length_ns * length_ns
+        all_ = [*self._made_of(MINUTE_NS, first_ns, MINUTES_MADE_MAX), *self._minutes.from_(first_ns)]
         if length_ns > MINUTE_NS:
             all_ = list(self._joined(all_, lambda at_ns: at_ns // length_ns * length_ns).values())
         return [bar for bar in all_ if start_ns <= bar.start_ns <= end_ns]
@@ -150,11 +188,11 @@ class Bars:
     def _days_now(self) -> dict[int, Sums]:
         """Days since the start with the minute that is going on; the newest is a copy."""
         days = dict(self._days)
-        if self._minutes:
-            last = self.day_start(self._minutes[-1].start_ns)
+        if (minute := self._minutes.last) is not None:
+            last = self.day_start(minute.start_ns)
             if last in days:
                 days[last] = replace(days[last])
-            self._fold(self._minutes[-1], days)
+            self._fold(minute, days)
         return days
 
     @staticmethod

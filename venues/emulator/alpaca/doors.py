@@ -18,7 +18,7 @@ from venues.emulator.alpaca.requests import ACTIONS, CRYPTO, TRADING, Meter, Req
 from venues.emulator.alpaca.trading import Trading
 from venues.emulator.alpaca.trading_socket import TRADE_UPDATES, TradingConversation
 from venues.emulator.doors import JSON, Answer, Around, Ask, Delivery, Link, Question, Session
-from venues.emulator.faults import Fault
+from venues.emulator.faults import SPOILT, Fault
 
 FILLS = ("fill", "partial_fill")
 
@@ -143,6 +143,10 @@ class AlpacaDoors:
             self.reception.full_until_ns = until_ns
         elif fault.kind == "replace_race":
             exchange.race_ns = until_ns
+        elif fault.kind == "orders_lost":
+            exchange.lose_orders()
+        elif fault.kind in SPOILT:
+            exchange.spoil(fault.kind, until_ns)
         elif fault.kind in WAYS:
             name = WAYS[fault.kind]
             usual = exchange.config.paper if name == "binary" else False

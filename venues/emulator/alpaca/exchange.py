@@ -13,6 +13,7 @@ from itertools import count
 from typing import Any
 
 from msgspec import Struct, structs
+from msgspec.structs import replace
 
 from config.sessions import Sessions
 from config.universe import load_universe
@@ -88,6 +89,7 @@ class AlpacaExchange:
         self.telling = Telling(binary=config.paper)
         self.now_ns = self.start_ns = market.start_ns
         self.race_ns = 0  # until then a replace loses to a fill
+        self.spoilt: tuple[str, int] = ("", 0)  # what is wrong with books that are told, until when
         self.scarce: tuple[float, int] = (1.0, 0)  # share of what books show that orders find, until when
         self._fresh: set[str] = set()  # shares that have had a book in this session
         self._watched: dict[Topic, int] = {}
@@ -199,7 +201,35 @@ class AlpacaExchange:
         if topic in self._watched:
             self._outbox.append(Happening(at_ns, topic, message))
 
+    def spoil(self, kind: str, until_ns: int) -> None:
+        """Tell books wrongly until a time; then those of coins are told whole again."""
+        self.spoilt = kind, until_ns
+        self.later(until_ns, self._tell_whole)
+
+    def _tell_whole(self, at_ns: int) -> None:
+        for symbol, ladder in self._ladders.items():
+            self._publish(at_ns, Topic("orderbooks", symbol), ladder.whole())
+
+    def _spoil(self, at_ns: int, book: Book) -> None:
+        """A book as it is told wrongly."""
+        kind, quotes, ladder = self.spoilt[0], Topic("quotes", book.symbol), self._ladders.get(book.symbol)
+        if ladder is not None:
+            ladder.change(book.bids, book.asks, book.at_ns)
+        if kind == "lost_books":
+            return
+        crossed = kind == "crossed_books"
+        wrong = replace(book, bids=book.asks if crossed else (), asks=book.bids if crossed else ())
+        if quotes in self._watched and crossed:
+            self._publish(at_ns, quotes, self.tape.quote_of(wrong))
+        if ladder is not None:
+            told = Ladder(book.symbol)
+            told.change(wrong.bids, wrong.asks, book.at_ns)
+            self._publish(at_ns, Topic("orderbooks", book.symbol), told.whole())
+
     def _publish_book(self, at_ns: int, book: Book) -> None:
+        if at_ns < self.spoilt[1]:
+            self._spoil(at_ns, book)
+            return
         topic = Topic("quotes", book.symbol)
         if topic in self._watched:
             touch = (book.bids[:1], book.asks[:1])
@@ -429,6 +459,13 @@ class AlpacaExchange:
         place = (instrument.symbol, order.side, left, order.ticks)
         fill = Fill(instrument.engine, key, order.id, *place, fee_minor=fee, maker=True, at_ns=at_ns)
         account.filled(order, fill, at_ns)
+
+    def lose_orders(self) -> None:
+        """Every order that rests is gone."""
+        for account in self.accounts.values():
+            for order in list(account.open.values()):
+                account.withdraw(order, CANCELED, self.now_ns)
+        self.flush()
 
     def delist(self, symbol: str) -> None:
         """A name is no longer traded: its orders end, what is held stays."""

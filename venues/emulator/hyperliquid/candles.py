@@ -1,11 +1,12 @@
 """Candles as the venue keeps them: of trades by the minute since the start, and a made history before it."""
 
+from array import array
 from bisect import bisect_left
 from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from supervisor.clock import NS_PER_MS
 from venues.aleatoric.dialects.figures import price_text
@@ -42,22 +43,54 @@ class Sums(Struct):
         self.count += 1
 
 
+class Minutes:
+    """Minutes with trades, oldest first; as plain numbers, because a soak of days keeps a hundred thousand."""
+
+    def __init__(self) -> None:
+        self._packed = array("q")
+        self.last: Sums | None = None  # the one that may still grow; packed when the next begins
+
+    def __getitem__(self, place: int) -> Sums:
+        packed = self._packed[place * FIELDS : (place + 1) * FIELDS]
+        if packed:
+            return Sums(*packed)
+        assert self.last is not None
+        return self.last
+
+    def begin(self, sums: Sums) -> None:
+        """Another minute."""
+        if self.last is not None:
+            self._packed.extend(astuple(self.last))
+        self.last = sums
+
+    def from_(self, start_ns: int) -> int:
+        """The place of the first that starts at a time or later."""
+        packed = len(self._packed) // FIELDS
+        place = bisect_left(range(packed), start_ns, key=lambda place: self._packed[place * FIELDS])
+        return place + (place == packed and self.last is not None and self.last.start_ns < start_ns)
+
+
+FIELDS = len(Sums.__struct_fields__)
+
+
 class Candles:
     """The candles of one name."""
 
     def __init__(self, model: SymbolModel, seed: int, start_ns: int, tick: Decimal, lot: Decimal) -> None:
         self._model, self._seed, self._start_ns = model, seed, start_ns
         self._tick, self._lot = tick, lot
-        self._minutes: list[Sums] = []  # those with trades
+        self._minutes = Minutes()
         self._first = round(model.price_initial / tick)
         self._past: dict[int, tuple[Bar, ...]] = {}
 
     def trade(self, at_ns: int, ticks: int, lots: int) -> None:
         """A trade happened; times do not run back."""
         start_ns = at_ns // MINUTE_NS * MINUTE_NS
-        if not self._minutes or self._minutes[-1].start_ns < start_ns:
-            self._minutes.append(Sums(start_ns, ticks, ticks, ticks, ticks))
-        self._minutes[-1].add(ticks, lots)
+        minute = self._minutes.last
+        if minute is None or minute.start_ns < start_ns:
+            minute = Sums(start_ns, ticks, ticks, ticks, ticks)
+            self._minutes.begin(minute)
+        minute.add(ticks, lots)
 
     def rows(self, interval: str, start_ns: int, end_ns: int, now_ns: int) -> list[dict[str, Any]]:
         """The candles that touch [start, end], oldest first; the last may be still forming."""
@@ -78,12 +111,12 @@ class Candles:
 
     def _between(self, start_ns: int, end_ns: int) -> Sums:
         """Everything traded in a span; without trades it stands where the one before it ended."""
-        begin = bisect_left(self._minutes, start_ns, key=lambda minute: minute.start_ns)
-        end = bisect_left(self._minutes, end_ns, key=lambda minute: minute.start_ns)
+        begin, end = self._minutes.from_(start_ns), self._minutes.from_(end_ns)
         before = self._minutes[begin - 1].close if begin else self._first
         sums = Sums(start_ns, before, before, before, before)
-        for place, minute in enumerate(self._minutes[begin:end]):
-            if not place:
+        for place in range(begin, end):
+            minute = self._minutes[place]
+            if place == begin:
                 sums.open, sums.high, sums.low = minute.open, minute.high, minute.low
             sums.high, sums.low, sums.close = max(sums.high, minute.high), min(sums.low, minute.low), minute.close
             sums.lots += minute.lots

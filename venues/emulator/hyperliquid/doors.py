@@ -8,7 +8,7 @@ from msgspec import structs
 
 from supervisor.clock import NS_PER_S
 from venues.emulator.doors import JSON, TEXT, Answer, Around, Ask, Delivery, Link, Question
-from venues.emulator.faults import Fault
+from venues.emulator.faults import SPOILT, Fault
 from venues.emulator.hyperliquid import errors
 from venues.emulator.hyperliquid.exchange import Happening, HyperliquidExchange
 from venues.emulator.hyperliquid.sockets import Conversation, Reception, SocketLimits, inner_error, question_of
@@ -78,6 +78,10 @@ class HyperliquidDoors:
             self.exchange.restart(now_ns + round((fault.for_s + fault.post_only_s) * NS_PER_S))
         elif fault.kind == "partial_fills":
             self.exchange.scarce(fault.share, now_ns + round(fault.for_s * NS_PER_S))
+        elif fault.kind == "orders_lost":
+            self.exchange.lose_orders(now_ns)
+        elif fault.kind in SPOILT:
+            self.exchange.spoilt = fault.kind, now_ns + round(fault.for_s * NS_PER_S)
 
     def symbols(self) -> Sequence[str]:
         """Every name that trades."""

@@ -96,6 +96,7 @@ class HyperliquidExchange:
         self._outbox: list[Happening] = []
         self._hour = market.start_ns // HOUR_NS + 1
         self._batch_ns = market.start_ns
+        self.spoilt: tuple[str, int] = ("", 0)  # what is wrong with books that are told, until when
         self._scarce: dict[str, tuple[Fraction, int]] = {}  # name, or all: share, until when
 
     def _open(self, config: AccountConfig) -> Account:
@@ -165,8 +166,11 @@ class HyperliquidExchange:
         for event in events:
             if isinstance(event, Trade):
                 traded[event.symbol] = traded.get(event.symbol, 0) + 1
+        lost = self._spoils(at_ns) == "lost_books"
         for key, (topic, _) in self._watched.items():
             coin = topic.coin
+            if lost and topic.kind in ("l2Book", "bbo"):
+                continue
             if topic.kind == "l2Book" and coin in books:
                 if topic.options.fast or self._due(at_ns, SLOW_NS):
                     self._say(at_ns, key, self._book_frame(topic))
@@ -192,7 +196,21 @@ class HyperliquidExchange:
             self._say(at_ns, key, frame("bbo", touch_data(book.symbol, book)))
 
     def _book_frame(self, topic: Topic) -> bytes:
-        return frame("l2Book", book_data(topic.coin, self._tape.book(topic.coin), self.now_ns, topic.options))
+        book = self._told(self._tape.book(topic.coin))
+        return frame("l2Book", book_data(topic.coin, book, self.now_ns, topic.options))
+
+    def _spoils(self, at_ns: int) -> str:
+        kind, until_ns = self.spoilt
+        return kind if at_ns < until_ns else ""
+
+    def _told(self, book: Book | None) -> Book | None:
+        """A book as it is told, which a fault may have spoilt."""
+        kind = self._spoils(self.now_ns)
+        if book is None or not kind:
+            return book
+        if kind == "crossed_books":
+            return replace(book, bids=book.asks, asks=book.bids)
+        return replace(book, bids=(), asks=()) if kind == "empty_books" else book
 
     def _candle_frame(self, topic: Topic) -> bytes:
         candles = self._tape.candles(topic.coin)
@@ -323,6 +341,14 @@ class HyperliquidExchange:
         for key, (topic, _) in self._watched.items():
             if topic.kind == "l2Book" and topic.coin == name:
                 self._say(self.now_ns, key, self._book_frame(topic))
+
+    def lose_orders(self, now_ns: int) -> None:
+        """Every order that rests is gone."""
+        self._roll(now_ns)
+        for account in self.accounts.values():
+            for order in list(account.live.values()):
+                account.cancel(order, self.now_ns)
+        self._flush(self.now_ns)
 
     def halt(self, name: str, until_ns: int) -> None:
         """Refuse all orders of a name until a time; what rests goes on resting."""

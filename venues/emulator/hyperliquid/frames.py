@@ -62,7 +62,13 @@ def touch_data(coin: str, book: Book) -> dict[str, Any]:
 
 
 def _level(level: Level) -> dict[str, Any]:
-    return _row(Decimal(repr(level.price)), Decimal(repr(level.size)), _orders(level))
+    return {"px": _shown(level.price), "sz": _shown(level.size), "n": _orders(level)}
+
+
+def _shown(number: float) -> str:
+    """What `pointed` makes of a float: its shortest form is that already, but where it has an exponent."""
+    text = repr(number)
+    return pointed(Decimal(text)) if "e" in text else text
 
 
 def _row(price: Decimal, size: Decimal, orders: int) -> dict[str, Any]:

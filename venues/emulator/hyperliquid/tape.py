@@ -260,7 +260,7 @@ def _impact(levels: Sequence[Level], mid: Decimal) -> Decimal | None:
 def _on_grid(book: Book, name: _Name) -> Book:
     """A book on the venue's grid: what stands between two of its prices stands at the next one away from the middle."""
     step = name.model.tick
-    top = max((level.price for side in (book.bids, book.asks) for level in side), default=0.0)
+    top = max(book.asks[-1].price if book.asks else 0.0, book.bids[0].price if book.bids else 0.0)
     if round(_exact(top) / step) <= name.grid.ticks_plain_max:
         return book
     sides = []
