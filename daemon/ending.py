@@ -119,7 +119,7 @@ async def _last_words(
                         return records, still
                     if whole:
                         await _adopt_fees(engine, part, mind, records, clock)
-                    still += _doubts(engine, part, mind)
+                    still += _doubts(engine, mind)
                     return records, still + _said(await _disagreements(engine, part, mind))
                 except (VenueUnreachable, VenueMisspoke) as error:
                     why = f"{type(error).__name__} {error}"
@@ -163,6 +163,7 @@ async def _take_back(
 async def _settle(engine: str, venue: Venue, mind: LedgerMind, records: list[Struct], clock: Clock) -> int:
     """Ask what became of orders that the ledger still waits for; unknown there is proof only behind their fence.
 
+    A venue of this process is proof itself: the actors are gone, and nobody is left who could bring it an order.
     Returns how many those were.
     """
     doubtful = _alive(engine, mind)
@@ -171,9 +172,12 @@ async def _settle(engine: str, venue: Venue, mind: LedgerMind, records: list[Str
         fence_ns, asked_ns = mind.fences_ns.get(request.id, 0), clock.now_ns()
         proof_ns = fence_ns + PROOF_NS if fence_ns else 0
         found = await venue.find(request.symbol, request.id)
-        if found is None and not proof_ns and not venue.capabilities.simulated:
+        if found is None and venue.capabilities.simulated:
+            reason = "it never came to the venue"
+            found = Cancelled(engine, request.id, request.symbol, order.lots_filled, reason, asked_ns)
+        if found is None and not proof_ns:
             found = await _proven(venue, request, clock)
-        if found is None and proof_ns >= asked_ns and not venue.capabilities.simulated:
+        if found is None and proof_ns >= asked_ns:
             await clock.sleep_until(proof_ns + 1)
             asked_ns = clock.now_ns()
             found = await venue.find(request.symbol, request.id)
@@ -223,10 +227,8 @@ async def _adopt_fees(engine: str, part: EngineParts, mind: LedgerMind, records:
             records += mind.hear(drift)[0]
 
 
-def _doubts(engine: str, part: EngineParts, mind: LedgerMind) -> list[str]:
-    """Orders whose end nobody knows, though the venue shows none that rests. One of this process ends with it."""
-    if part.venue.capabilities.simulated:
-        return []
+def _doubts(engine: str, mind: LedgerMind) -> list[str]:
+    """Orders whose end nobody knows, though the venue shows none that rests."""
     alive = (order.request for order in _alive(engine, mind))
     return [f"whether order {one.id} of {one.symbol} can still come is not known" for one in alive]
 

@@ -129,6 +129,20 @@ def test_an_order_whose_end_nobody_knows_is_said_at_the_end():
     assert wrongs == [f"whether order o1 of {BTC} can still come is not known"]
 
 
+class OfThisProcess(KnowsNothing):
+    """A venue that ends with the run."""
+
+    capabilities = Capabilities(replace=True, expires=True, simulated=True)
+
+
+def test_an_order_that_never_came_to_a_venue_of_this_process_is_over_with_it():
+    """A stop on a machine that stood still for half a second left it in the books as sent."""
+    planned = OrderPlanned(ENGINE, REQUEST, True, 4)
+    records, wrongs, _ = ended(OfThisProcess(10_000), planned=planned)
+    assert wrongs == []
+    assert [one.reason for one in records if type(one) is Cancelled] == ["it never came to the venue"]
+
+
 @pytest.mark.parametrize("held", [9_800, 10_025, 0])
 def test_what_no_fee_explains_is_wrong_as_before(held):
     _, wrongs, lots = ended(Keeps(held))
