@@ -35,6 +35,7 @@ class UnderWay(Struct, frozen=True):
     entry: bool
     order_id: str = ""  # the newest order that serves it; empty until the executor has made one
     approved_ns: int = 0  # when the gate approved it
+    others: frozenset[str] = frozenset()  # orders that serve it too and are not over: one replaces another
 
     def lost(self, at_ns: int) -> bool:
         """Whether it was approved and no order ever came of it."""
@@ -178,12 +179,15 @@ def order_moved(state: GateState, order: OrderFacts) -> GateState:
     """
     known = state.under_way.get(order.intent_id)
     rest = {intent: what for intent, what in state.under_way.items() if intent != order.intent_id}
+    others = (known.others | {known.order_id}) - {"", order.order_id} if known is not None else frozenset[str]()
     if order.state not in OVER:
         lots = order.side.sign * (order.lots - order.lots_filled)
-        return replace(
-            state,
-            under_way=rest | {order.intent_id: UnderWay(order.symbol, lots, order.entry, order.order_id)},
-        )
-    if known is None or known.order_id not in ("", order.order_id):
+        now = UnderWay(order.symbol, lots, order.entry, order.order_id, others=others)
+        return replace(state, under_way=rest | {order.intent_id: now})
+    if known is None:
         return state
+    if others:  # a replace is told before the order that it replaces goes, and that one may be over first
+        newest = known.order_id if known.order_id in others else min(others)
+        now = replace(known, order_id=newest, others=others - {newest})
+        return replace(state, under_way=rest | {order.intent_id: now})
     return replace(state, under_way=rest)

@@ -564,6 +564,21 @@ def test_the_end_of_a_replaced_order_does_not_end_its_intent():
     assert order_moved(state, Moved(OrderState.FILLED, "o2")).under_way == {}
 
 
+def test_an_intent_is_under_way_while_any_order_serves_it():
+    """A successor is sent before its predecessor goes; what the predecessor said hid it until its answer came."""
+    state = order_moved(open_state(), Moved(OrderState.RESTING))
+    state = order_moved(state, Moved(OrderState.SENT, "o2"))
+    state = order_moved(state, Moved(OrderState.CANCELLING, "o1"))
+    gone = order_moved(state, Moved(OrderState.CANCELLED, "o1"))
+    assert gone.under_way == {"i1": UnderWay("BTC", LOTS, True, "o2")}
+    assert refusal(entry(id="i2"), gone) == "flip_guard"
+    refused = order_moved(state, Moved(OrderState.REJECTED, "o2"))
+    assert refused.under_way == {"i1": UnderWay("BTC", LOTS, True, "o1")}, "it was not replaced, and rests on"
+    for one, other in (("o1", "o2"), ("o2", "o1")):
+        over = order_moved(order_moved(state, Moved(OrderState.CANCELLED, one)), Moved(OrderState.FILLED, other))
+        assert over.under_way == {}
+
+
 def test_a_short_entry_is_under_way_with_its_sign():
     assert order_moved(open_state(), Moved(OrderState.SENT, side=Side.SELL)).under_way["i1"].lots == -LOTS
 
