@@ -1,11 +1,12 @@
-"""Executor: the only writer to a venue. Hears nothing but approved wishes, and sends no order that is not on disk."""
+"""Executor: the only writer to a venue. Carries out what was approved and nothing else; sends what is on disk."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
-from actors.messages import CancelSent, Journaled, OrderPlanned, Unanswered
-from risk.intent import Approved, Cancel, Intent, Purpose, Reprice
+from actors.messages import CancelSent, Journaled, OrderPlanned, TradingState, Unanswered
+from risk.gate_state import ALL_ENGINES
+from risk.intent import Approved, Cancel, Intent, Purpose, Reprice, Trading
 from supervisor.actor import Post
 from supervisor.clock import NS_PER_S
 from supervisor.mailbox import Hears
@@ -25,6 +26,8 @@ LET_GO_MAX = 1_000
 """Orders that are remembered not to wait any more: minutes of them, where the disk's word takes milliseconds."""
 
 NEVER_SENT = "never sent: the executor that planned it crashed"
+STOPPED = "never sent: trading was stopped while it waited for the disk"
+TOO_LATE = "never sent: it waited for the disk for longer than a wish to enter holds"
 
 Verdict = Accepted | Rejected | Cancelled | CancelRefused
 
@@ -36,7 +39,8 @@ class ExecutorMind:
         self.engine = engine
         self.new_id = new_id
         self.expires = expires
-        self.waiting: dict[str, OrderRequest] = {}
+        self.waiting: dict[str, OrderPlanned] = {}
+        self.trading: dict[str, Trading] = {}  # of this engine, and of all
         self.let_go: dict[str, None] = {}  # those that wait no more: sent, or withdrawn
 
     def withdraw(self, order_id: str) -> bool:
@@ -60,32 +64,45 @@ class ExecutorMind:
             expires_ns=approved.at_ns + round(EXPIRY_S * NS_PER_S) if self.expires else 0,
             replaces=wish.order_id if move else "",
         )
-        self.waiting[order.id] = order
-        return OrderPlanned(self.engine, order, wish.purpose is Purpose.ENTRY, approved.at_ns)
+        planned = OrderPlanned(self.engine, order, wish.purpose is Purpose.ENTRY, approved.at_ns)
+        self.waiting[order.id] = planned
+        return planned
 
     def release(self, journaled: Journaled, now_ns: int) -> OrderRequest | Rejected | None:
         """The order that may be sent now; None if it was withdrawn or is sent.
 
-        Refused if this mind did not plan it: its predecessor did, and crashed before it could send it.
+        Refused if this mind did not plan it: its predecessor did, and crashed before it could send it. Refused if it
+        is an entry and the disk took so long that what was approved is not so any more.
         """
         if journaled.order_id in self.let_go:
             return None
-        order = self._let_go(journaled.order_id)
-        return order or Rejected(journaled.engine, journaled.order_id, journaled.symbol, NEVER_SENT, now_ns)
+        planned = self._let_go(journaled.order_id)
+        why = NEVER_SENT if planned is None else self._outlived(planned, now_ns)
+        if planned is None or why:
+            return Rejected(journaled.engine, journaled.order_id, journaled.symbol, why, now_ns)
+        return planned.order
 
-    def _let_go(self, order_id: str) -> OrderRequest | None:
-        order = self.waiting.pop(order_id, None)
-        if order is not None:
+    def _outlived(self, planned: OrderPlanned, now_ns: int) -> str:
+        """Why an entry that waited may not be sent any more. An exit is, however late."""
+        if not planned.entry:
+            return ""
+        if any(self.trading.get(engine, Trading.ACTIVE) is not Trading.ACTIVE for engine in (ALL_ENGINES, self.engine)):
+            return STOPPED
+        return TOO_LATE if now_ns > planned.at_ns + round(EXPIRY_S * NS_PER_S) else ""
+
+    def _let_go(self, order_id: str) -> OrderPlanned | None:
+        planned = self.waiting.pop(order_id, None)
+        if planned is not None:
             self.let_go[order_id] = None
             if len(self.let_go) > LET_GO_MAX:
                 del self.let_go[next(iter(self.let_go))]
-        return order
+        return planned
 
 
 class Executor:
     """The body: sends, waits for verdicts, and says that the answer was lost when it was."""
 
-    hears: ClassVar[tuple[Hears, ...]] = (Hears(Approved), Hears(Journaled))
+    hears: ClassVar[tuple[Hears, ...]] = (Hears(TradingState), Hears(Approved), Hears(Journaled))
     says: ClassVar[tuple[type, ...]] = (
         OrderPlanned,
         CancelSent,
@@ -115,8 +132,10 @@ class Executor:
                     raise
             await post.mailbox.wait()
 
-    def _handle(self, post: Post, message: Approved[Any] | Journaled) -> None:
-        if isinstance(message, Journaled):
+    def _handle(self, post: Post, message: TradingState | Approved[Any] | Journaled) -> None:
+        if isinstance(message, TradingState):
+            self.mind.trading[message.engine] = message.state
+        elif isinstance(message, Journaled):
             order = self.mind.release(message, post.clock.now_ns())
             if isinstance(order, Rejected):
                 post.say(order)

@@ -28,7 +28,7 @@ from daemon.errors import Failed
 from daemon.operate import WaitingDoor
 from daemon.sinks import Only
 from daemon.trace import LEDGER, RUN, TRACE_NAME, About, read_book
-from risk.intent import Intent, Reprice
+from risk.intent import Approved, Intent, Reprice
 from risk.invariants import Checks
 from supervisor import trace
 from supervisor.trace import Diverged, RepeatedHouse, TraceDamaged, read_trace
@@ -125,7 +125,7 @@ class ExecutorTwin:
         for message in batch:
             if isinstance(message, Journaled):
                 self.mind.release(message, 0)
-            elif isinstance(message.wish, Intent | Reprice):
+            elif isinstance(message, Approved) and isinstance(message.wish, Intent | Reprice):
                 self.due.append(self.mind.plan(message))
 
     def said(self, message: Any) -> None:

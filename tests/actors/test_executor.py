@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from actors.executor import EXPIRY_S, NEVER_SENT, Executor, ExecutorMind
-from actors.messages import CancelSent, Journaled, OrderPlanned, Unanswered
-from risk.intent import Approved, Cancel, Evidence, Intent, Purpose, Reprice
+import pytest
+
+from actors.executor import EXPIRY_S, NEVER_SENT, STOPPED, TOO_LATE, Executor, ExecutorMind
+from actors.messages import CancelSent, Journaled, OrderPlanned, TradingState, Unanswered
+from risk.intent import Approved, Cancel, Evidence, Intent, Purpose, Reprice, Trading
 from supervisor.actor import MindBody
 from supervisor.child import ChildSpec, SupervisorSpec
 from supervisor.clock import NS_PER_S, Clock
@@ -95,6 +97,29 @@ def test_an_order_that_a_crashed_executor_planned_was_never_sent() -> None:
     assert executor.release(Journaled("perps", planned.order.id, "BTC"), 9) is None, "withdrawn, and said to be"
 
 
+@pytest.mark.parametrize("engine", ["", "perps"])
+@pytest.mark.parametrize("state", [Trading.REDUCING, Trading.HALTED])
+def test_an_entry_that_waits_for_the_disk_while_trading_is_stopped_is_not_sent(engine: str, state: Trading) -> None:
+    """The gate had let it pass, and a disk that stood for seconds let it go after everybody had heard the halt."""
+    executor = mind()
+    entry, exit_ = (executor.plan(approved(intent(purpose))).order for purpose in (Purpose.ENTRY, Purpose.EXIT))
+    executor.trading[engine] = state
+    assert executor.release(Journaled("perps", entry.id, "BTC"), 8) == Rejected("perps", entry.id, "BTC", STOPPED, 8)
+    assert executor.release(Journaled("perps", exit_.id, "BTC"), 8) == exit_, "an exit goes"
+    executor.trading[engine] = Trading.ACTIVE
+    later = executor.plan(approved(intent())).order
+    assert executor.release(Journaled("perps", later.id, "BTC"), 9) == later
+
+
+def test_an_entry_is_not_sent_long_after_it_was_approved() -> None:
+    """Alpaca refuses nothing for being late: ten minutes behind a full disk it would have bought at an old price."""
+    executor, late_ns = mind(expires=False), 7 + round(EXPIRY_S * NS_PER_S) + 1
+    entry, exit_ = (executor.plan(approved(intent(purpose))).order for purpose in (Purpose.ENTRY, Purpose.EXIT))
+    said = executor.release(Journaled("perps", entry.id, "BTC"), late_ns)
+    assert said == Rejected("perps", entry.id, "BTC", TOO_LATE, late_ns)
+    assert executor.release(Journaled("perps", exit_.id, "BTC"), late_ns) == exit_
+
+
 def test_exits_reduce_only_and_a_venue_without_expiry_gets_none() -> None:
     order = mind(expires=False).plan(approved(intent(Purpose.EXIT))).order
     assert order.reduce_only and order.expires_ns == 0
@@ -164,12 +189,13 @@ def outcome(
                 ),
             ),
         )
-        house = House(root, clock, outside=(Approved, *Executor.says))
+        house = House(root, clock, outside=(Approved, TradingState, *Executor.says))
         tree = asyncio.ensure_future(Supervisor(root, house).run())
         await clock.sleep(0.1)
-        for put in house.route(Approved):
-            for wish in wishes:
-                put(approved(wish))
+        for wish in wishes:
+            said = wish if isinstance(wish, TradingState) else approved(wish)
+            for put in house.route(type(said)):
+                put(said)
         await clock.sleep(60)
         tree.cancel()
         await asyncio.wait([tree])
@@ -194,6 +220,13 @@ def test_an_order_is_on_disk_before_it_is_sent() -> None:
     heard, asked = outcome(accept, intent())
     assert [type(m) for m in heard] == [OrderPlanned, Accepted]
     assert asked == ["submit o-1"]
+
+
+def test_a_halt_is_heard_before_the_disk_s_word() -> None:
+    halt = TradingState("", Trading.HALTED, "operator", "operator", 8)
+    heard, asked = outcome(accept, intent(), halt)
+    assert [type(m) for m in heard] == [OrderPlanned, Rejected] and heard[1].reason == STOPPED
+    assert asked == []
 
 
 def test_a_reprice_marks_the_old_order_and_replaces_it() -> None:

@@ -30,10 +30,10 @@ def _take_in_all() -> None:
 
     def plan(self: ExecutorMind, approved: Any) -> OrderPlanned:
         planned = usual(self, approved)
-        order = planned.order
-        if order.time_in_force is TimeInForce.ALO:
-            order = self.waiting[order.id] = replace(order, time_in_force=TimeInForce.GTC)
-        return replace(planned, order=order)
+        if planned.order.time_in_force is TimeInForce.ALO:
+            planned = replace(planned, order=replace(planned.order, time_in_force=TimeInForce.GTC))
+            self.waiting[planned.order.id] = planned
+        return planned
 
     ExecutorMind.plan = plan  # type: ignore[method-assign]
 
@@ -136,8 +136,9 @@ def replanned() -> None:
 
     def plan(self: Executor, post: Post, number: int, order: Any) -> None:
         again = again_of(order, number)
-        self.mind.waiting[again.id] = again
-        post.say(OrderPlanned(again.engine, again, not again.reduce_only, post.clock.now_ns()))
+        planned = OrderPlanned(again.engine, again, not again.reduce_only, post.clock.now_ns())
+        self.mind.waiting[again.id] = planned
+        post.say(planned)
 
     _with_under_way(plan)
 
