@@ -166,6 +166,7 @@ class Supervisor:
         self.backoffs: dict[str, Timer] = {}
         self.wanted: tuple[Child, ...] = ()  # to be started, or not ready yet, in order
         self.ended: asyncio.Queue[tuple[Child, asyncio.Task[None] | None]] = asyncio.Queue()
+        self.starting: dict[asyncio.Task[None], Runner | Supervisor] = {}  # waited for beside all else
         self.ready = house.clock.loop.create_future()
         self.stopping = False
 
@@ -179,6 +180,9 @@ class Supervisor:
         finally:
             self.stopping = True
             await finish(asyncio.ensure_future(self._stop(self.spec.children)))
+            for waiting in self.starting:
+                waiting.cancel()
+            await finish(asyncio.gather(*self.starting, return_exceptions=True))
 
     def begin(self) -> None:
         """Run as a task of the supervisor above."""
@@ -228,7 +232,15 @@ class Supervisor:
         living = self._make(child)
         self.alive[child.key] = living
         living.task.add_done_callback(lambda task: self._note_end(child, task))
-        await living.started()
+        if self.spec.strategy is Strategy.ONE_FOR_ONE and self.up:  # others that end meanwhile do not wait for it
+            waiting = asyncio.create_task(living.started(), name=f"start of {child.key}")
+            self.starting[waiting] = living
+            waiting.add_done_callback(lambda task: self._note_end(child, task))
+        else:
+            await living.started()
+            self._say_started(child, living)
+
+    def _say_started(self, child: Child, living: "Runner | Supervisor | None") -> None:
         if not isinstance(living, Runner):
             return
         if living.left_behind:
@@ -255,12 +267,16 @@ class Supervisor:
             self.ended.put_nowait((child, task))
 
     async def _answer(self) -> None:
-        """Wait for a child that ended, or is to be restarted (no task), and do what its spec says."""
+        """Wait for a child that ended, was started, or is to be restarted (no task), and do what its spec says."""
         child, task = await self.ended.get()
         if task is None:
             await self._restart(child)
             return
         living = self.alive.get(child.key)
+        if task in self.starting:
+            if self.starting.pop(task) is living:
+                self._say_started(child, living)
+            return
         if living is None or task is not living.task:
             return  # stopped by us
         error = living.error()

@@ -109,6 +109,55 @@ def test_a_restart_is_said_with_its_count():
     play(tree(notebook("log", pages, ChildStarted), child("a")), script)
 
 
+def started_late(starts):
+    """A body whose second life takes two minutes to begin."""
+
+    async def body(post):
+        starts.append(post.clock.now_ns())
+        if len(starts) == 2:
+            await post.clock.sleep(120)
+        await rest(post)
+
+    return body
+
+
+def test_nobody_waits_for_the_restart_of_another():
+    """A feed may ask for its history for two minutes; an executor that crashed meanwhile was down for as long."""
+    pages, starts = [], []
+
+    def told():
+        return [(m.child, m.restarts) for m in pages if isinstance(m, ChildStarted) and m.restarts]
+
+    async def script(house, _):
+        crash(house, "feed")
+        await house.clock.sleep(10)
+        crash(house, "executor")
+        await house.clock.sleep(10)
+        assert told() == [("executor", 1)]
+        assert [one.name for one in house.health() if not one.alive] == []
+        await house.clock.sleep(110)
+        assert told() == [("executor", 1), ("feed", 1)], "said when it is up, and once"
+
+    play(
+        tree(notebook("log", pages, ChildStarted), child("feed", started_late(starts), start_s=150), child("executor")),
+        script,
+    )
+
+
+def test_an_operator_restarts_what_is_on_its_way_up():
+    pages, starts = [], []
+
+    async def script(house, _):
+        crash(house, "feed")
+        await house.clock.sleep(10)
+        house.restart("feed")
+        await house.clock.sleep(200)
+        assert len(starts) == 3
+        assert [m.restarts for m in pages if isinstance(m, ChildStarted) and m.child == "feed"] == [0, 2]
+
+    play(tree(notebook("log", pages, ChildStarted), child("feed", started_late(starts), start_s=150)), script)
+
+
 # --- who is restarted -----------------------------------------------------------------------------------------------
 
 
