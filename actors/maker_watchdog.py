@@ -92,7 +92,7 @@ Said = tuple[Reprice | Cancel, ...]
 class Chain:
     """The orders that served one intent, one after the other: lifetime and moves are theirs together."""
 
-    __slots__ = ("alive", "asked_ns", "moved_ns", "moves", "seen_ns", "since_ns")
+    __slots__ = ("alive", "asked_ns", "moved_ns", "moves", "seen_ns", "since_ns", "unwanted")
 
     def __init__(self, since_ns: int):
         self.since_ns = since_ns  # when the first of them rested
@@ -100,6 +100,7 @@ class Chain:
         self.moved_ns = since_ns  # the first move too leaves the order the time that lies between moves
         self.moves = 0
         self.asked_ns = 0
+        self.unwanted = False  # the operator has it cancelled, whichever of its orders comes to rest
         self.alive: dict[str, OrderChanged] = {}
 
 
@@ -193,7 +194,7 @@ class MakerWatchdog:
             chain.asked_ns = 0  # what was asked for has happened, or has failed
         if changed.state not in OVER:
             chain.alive[changed.order_id] = changed
-        elif not self.stopping and self._refused_exit(chain, changed):
+        elif not self.stopping and not chain.unwanted and self._refused_exit(chain, changed):
             return self._do(MOVES[K.REFUSED_EXIT, False, False, False], chain, changed)
         return ()
 
@@ -222,6 +223,8 @@ class MakerWatchdog:
     def _judge(self, chain: Chain, order: OrderChanged) -> Said:
         if self.stopping:
             return self._cancel(chain, order, "stop")
+        if chain.unwanted:
+            return self._cancel(chain, order, "operator")
         if order.entry and (shut := self._shut() or self._blackout(order.symbol)):
             return self._cancel(chain, order, shut)
         route = self._route(order.symbol)
@@ -317,9 +320,12 @@ class MakerWatchdog:
         wanted = (command.engine, command.symbol, command.order_id)
         said: list[Reprice | Cancel] = []
         for chain in self.chains.values():
+            names = ((order.engine, order.symbol, order.order_id) for order in chain.alive.values())
+            if not any(all(want in ("", is_) for want, is_ in zip(wanted, named, strict=True)) for named in names):
+                continue
+            chain.unwanted = True  # one that is on its way, or being moved, is taken back when it rests
             for order in chain.alive.values():
-                named = zip(wanted, (order.engine, order.symbol, order.order_id), strict=True)
-                if order.state is OrderState.RESTING and all(want in ("", is_) for want, is_ in named):
+                if order.state is OrderState.RESTING:
                     said += self._cancel(chain, order, "operator")
         return tuple(said)
 

@@ -253,6 +253,25 @@ def test_the_operator_can_take_back_one_order():
     assert [c.order_id for c in mind.hear(Command(Order.CANCEL, "perps", "BTC", "", T0, "o2"))] == ["o2"]
 
 
+@pytest.mark.parametrize("kind", [ORDER, EXIT], ids=["entry", "exit"])
+def test_what_the_operator_takes_back_on_its_way_goes_when_it_rests(kind):
+    """Only what rested at that moment was: an order just sent rested on until its lifetime was over."""
+    mind = watchdog(replace(kind, state=OrderState.SENT), AT_TOUCH)
+    assert mind.hear(Command(Order.CANCEL, "", "", "operator", T0)) == ()
+    said = (*mind.hear(replace(kind, at_ns=T0 + S)), *mind.hear(Tick(T0 + 2 * S)))
+    assert [(type(one), one.order_id, one.reason) for one in said] == [(Cancel, "o1", "operator")]
+
+
+@pytest.mark.parametrize("kind", [ORDER, EXIT], ids=["entry", "exit"])
+def test_what_the_operator_takes_back_in_the_middle_of_a_move_goes_with_its_successor(kind):
+    mind = watchdog(replace(kind, state=OrderState.CANCELLING), AT_TOUCH)
+    mind.hear(replace(kind, order_id="o2", state=OrderState.SENT))
+    assert mind.hear(Command(Order.CANCEL, "", "", "operator", T0, "o1")) == ()
+    mind.hear(replace(kind, state=OrderState.CANCELLED, at_ns=T0 + S))
+    said = (*mind.hear(replace(kind, order_id="o2", at_ns=T0 + S)), *mind.hear(Tick(T0 + 2 * S)))
+    assert [(type(one), one.order_id, one.reason) for one in said] == [(Cancel, "o2", "operator")]
+
+
 def test_at_a_stop_exits_are_taken_back_too_and_nothing_is_moved_or_tried_again():
     mind = watchdog(EXIT, LOWER_ASK)
     stop = TradingState("", Trading.HALTED, "obid is stopping", SHUTDOWN, T0)
