@@ -205,8 +205,7 @@ class ReconcilerMind:
         }
 
     def _drifts(self, held: Sequence[VenuePosition]) -> list[Drifted]:
-        theirs = {position.symbol: position for position in held}
-        found = []
+        theirs, found = {position.symbol: position for position in held}, []
         for symbol in sorted({*theirs, *self.positions}):
             venue, ours = theirs.get(symbol), self.positions.get(symbol)
             there, here = venue.lots if venue else 0, ours.lots if ours else 0
@@ -214,6 +213,8 @@ class ReconcilerMind:
                 # what was taken away leaves at its own cost: a made-up price would be a made-up profit
                 shrunk = ours is not None and here * there >= 0 and abs(there) < abs(here)
                 entry = ours.entry_ticks if ours is not None and shrunk else venue.entry_ticks if venue else 0.0
+                if ours is not None and here * there > 0 and not shrunk:  # theirs is of all: what was added made it so
+                    entry += (entry - ours.entry_ticks) * here / (there - here)
                 found.append(Drifted(symbol, there, here, max(round(entry), 1)))
         return found
 

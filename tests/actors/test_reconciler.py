@@ -290,6 +290,15 @@ def test_what_is_gone_at_the_venue_leaves_at_its_own_cost():
     assert (drift.venue_lots, drift.ledger_lots, drift.ticks) == (0, 5, 1234)
 
 
+@pytest.mark.parametrize(("here", "there"), [(10, 20), (-10, -20)])
+def test_what_the_venue_holds_more_of_is_adopted_at_what_the_rest_cost(here, there):
+    """Its average is of all of it: ten at 100 and ten that nobody heard of at 110 are twenty at 105."""
+    mind = ReconcilerMind("perps")
+    mind.hear(position(here, entry_ticks=100.0))
+    (found,) = mind._drifts([VenuePosition("BTC", there, 105.0)])
+    assert (found.there, found.here, found.ticks) == (there, here, 110)
+
+
 def test_a_drift_that_the_ledger_does_not_take_is_told_once_and_shuts_the_engine():
     venue = ScriptedVenue()
     venue.held = [VenuePosition("BTC", 7, 990.0)]
