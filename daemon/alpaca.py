@@ -7,7 +7,7 @@ from config.errors import ConfigError
 from config.profile import Profile
 from config.settings import Settings
 from config.universe import load_universe
-from daemon.books import known_ns
+from daemon.books import concerned, known_ns
 from daemon.modes import session_calendar
 from daemon.venue_places import alpaca_url
 from risk.order import OrderState
@@ -111,7 +111,7 @@ def adapter_of(
     wanted = Wanted(
         engine=profile.engine,
         facts=facts,
-        held=tuple(opening.books.positions.get(profile.engine, {})),
+        held=tuple(concerned(opening, profile.engine)),
         known=restored(profile.engine, opening),
         known_ns=known_ns(opening, clock.now_ns()),
         fee_bps=(fees.maker_bps, fees.taker_bps) if fees is not None else (0.0, 0.0),

@@ -29,6 +29,16 @@ def open_books(data_dir: Path) -> Books:
     return recover_from(data_dir / JOURNAL_NAME).books
 
 
+def concerned(mind: LedgerMind, engine: str) -> dict[str, str]:
+    """Symbols of an engine that cannot be let go of, and why: what is held, and orders that may live at the venue."""
+    alive = [order.request for order in mind.orders.values() if not order.over and order.request.engine == engine]
+    held = mind.books.positions.get(engine, {})
+    return {
+        **{one.symbol: f"{engine} has an order of it that may rest" for one in alive},
+        **{symbol: f"{engine} holds {position.lots} lots of it" for symbol, position in held.items()},
+    }
+
+
 AHEAD_NS = 60 * NS_PER_S
 """Records newer than now by more were written by a clock that was wrong; a venue's stamps are ahead by seconds."""
 

@@ -8,7 +8,7 @@ from config.errors import ConfigError
 from config.profile import Profile
 from config.settings import Settings
 from config.universe import load_universe
-from daemon.books import known_ns
+from daemon.books import concerned, known_ns
 from daemon.venue_places import chain_of, hyperliquid_url, lock_of
 from supervisor.clock import Clock
 from venues.chains import Restored
@@ -56,8 +56,7 @@ def adapter_of(
         facts=tuple(known[symbol] for symbol in profile.symbols),
         leverage=dict(profile.leverage),
         held={
-            symbol: opening.books.instrument(profile.engine, symbol)
-            for symbol in opening.books.positions.get(profile.engine, {})
+            symbol: opening.books.instrument(profile.engine, symbol) for symbol in concerned(opening, profile.engine)
         },
         known=restored(profile.engine, opening),
         known_ns=known_ns(opening, clock.now_ns()),

@@ -10,7 +10,7 @@ from config.errors import ConfigError
 from config.load import ENGINES
 from config.profile import EngineName, Profile
 from daemon import modes
-from daemon.books import recover_from
+from daemon.books import concerned, recover_from
 from daemon.configured import Configured, configure
 from daemon.errors import BadInput, Failed
 from daemon.lock import DataDirLock
@@ -146,15 +146,18 @@ def opening_of(options: RunOptions) -> LedgerMind:
 
 
 def refuse_unlisted(opening: LedgerMind, instruments: Mapping[EngineName, Mapping[str, Instrument]]) -> None:
-    """What is held must be traded, or nobody would watch its stop. Raises ConfigError."""
+    """What is held must be traded, or nobody would watch its stop; and what may rest, or nobody would take it back.
+
+    Raises ConfigError.
+    """
     for engine, known in instruments.items():
-        for symbol, position in opening.books.positions.get(engine, {}).items():
+        for symbol, why in concerned(opening, engine).items():
             if symbol not in known:
                 others = [other for other, traded in instruments.items() if symbol in traded]
                 if others:  # only shadow_symbols moves a symbol from one engine to another
-                    right = f"{engine} holds {position.lots} lots of it: flatten it before {others[0]} trades it"
+                    right = f"{why}: flatten it before {others[0]} trades it"
                     raise ConfigError("shadow_symbols", right, symbol)
-                right = f"{engine} holds {position.lots} lots of it: name it too, or flatten it first"
+                right = f"{why}: name it too, or flatten it first"
                 raise ConfigError("--symbols", f"{symbol} is missing; {right}")
 
 

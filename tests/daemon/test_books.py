@@ -3,9 +3,12 @@
 import pytest
 
 from actors.ledger import LedgerMind
-from actors.messages import RunStarted
-from daemon.books import LOST_NS, known_ns, looked_ns
+from actors.messages import OrderPlanned, RunStarted
+from daemon.books import LOST_NS, concerned, known_ns, looked_ns
 from supervisor.clock import NS_PER_S
+from tests.actors.stories import run_started
+from tests.risk.given import BTC, COST, SOL, fill, request
+from venues.market import Cancelled
 
 NOW_NS = 1_795_000_000 * NS_PER_S
 
@@ -51,3 +54,18 @@ def test_fills_are_asked_for_from_the_last_look_on_though_newer_ones_were_told()
     assert looked_ns(mind, NOW_NS) == NOW_NS - 300 * NS_PER_S
     mind.looked_ns["perps"] = 0
     assert looked_ns(mind, NOW_NS) == mind.last_ns - LOST_NS
+
+
+def test_what_an_engine_cannot_let_go_of_is_what_it_holds_and_what_may_rest():
+    mind = LedgerMind()
+    mind.fold(run_started(1, 1))
+    mind.hear(fill(BTC, 3, 600_000))
+    for number, instrument in enumerate((BTC, SOL, COST)):
+        order = request(instrument, 5, id=f"o{number}")
+        mind.hear(OrderPlanned(order.engine, order, True, 2))
+    mind.hear(Cancelled("equities", "o2", "COST", 0, "withdrawn", 3))
+    assert concerned(mind, "perps") == {
+        "BTC": "perps holds 3 lots of it",
+        "SOL": "perps has an order of it that may rest",
+    }
+    assert concerned(mind, "equities") == {}

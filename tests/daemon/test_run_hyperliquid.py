@@ -1,13 +1,17 @@
 """`obid run --mode live` and shadow against the emulated Hyperliquid: the daemon unchanged, the socket real."""
 
+import asyncio
 import json
 import urllib.request
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from actors.messages import OrderPlanned, RunStarted
+from actors.records import written
 from config.errors import ConfigError
 from config.settings import PLAY, load_settings
 from daemon import run
@@ -15,8 +19,11 @@ from daemon.books import recover_from
 from daemon.emulate import snippet
 from daemon.options import JOURNAL_NAME, Mode, RunOptions
 from daemon.report.made import made
+from supervisor.journal import Journal
 from tests.daemon.runs import EAGER, log_of, obid
 from tests.venues.emulator.running import ADDRESS, KEY, Running, running
+from tests.venues.hyperliquid.adapted import adapted
+from venues.market import Accepted, OrderRequest
 
 SYMBOLS = ("BTC", "ETH", "xyz:TSLA")
 SPEED = 8.0
@@ -116,6 +123,43 @@ def test_the_opening_balance_is_booked_once_and_later_money_as_what_it_is(tmp_pa
     assert mind.opened_ns == first.opened_ns
     assert [(row["kind"], row["amount_minor"]) for row in log_of(data, "money_moved")] == [("deposit", 50 * usd)]
     assert not log_of(data, "cash_drift")
+
+
+def test_an_order_that_a_killed_run_left_is_looked_after_whatever_is_traded_now(tmp_path, monkeypatch, key):
+    """Its symbol taken out of the configuration, every start crashed before its halt was latched, and it rested on."""
+    data = tmp_path / "data"
+    with running(SYMBOLS, speed=SPEED, seed=5) as venue:
+        order, run_started = asyncio.run(resting(venue, tmp_path))
+        planned = OrderPlanned("perps", order, True, run_started.at_ns)
+        data.mkdir(mode=0o700)
+        with closing(Journal.open(data / JOURNAL_NAME)) as journal:
+            taken = Accepted("perps", order.id, "ETH", run_started.at_ns)
+            journal.append(map(written, [run_started, planned, taken]))
+        config = configured(tmp_path, venue, more="", symbols=("BTC",))
+        with pytest.raises(ConfigError, match="ETH is missing; perps has an order of it that may rest"):
+            traded(venue, config, data, monkeypatch, seconds=5)
+        config = configured(tmp_path, venue, more="", symbols=("BTC", "ETH"))
+        assert traded(venue, config, data, monkeypatch, seconds=20) == 0
+        assert venue.truth()["open_orders"] == []
+    assert recover_from(data / JOURNAL_NAME).orders[order.id].over
+    assert not log_of(data, "child_crashed")
+
+
+async def resting(venue: Running, folder: Path) -> tuple[OrderRequest, RunStarted]:
+    """An order that rests far from the market, and the run that sent it."""
+    async with adapted(venue, folder, speed=SPEED) as one:
+        order = one.order("ETH", "buy", away=8.0)
+        assert isinstance(await one.adapter.submit(order), Accepted)
+        return order, RunStarted(
+            number=1,
+            run_id="live-1",
+            mode="live",
+            seed=1,
+            version="0",
+            engines=("perps",),
+            instruments=tuple(one.adapter.instruments.values()),
+            at_ns=one.clock.now_ns(),
+        )
 
 
 def test_shadow_hears_the_venue_and_sends_it_nothing(tmp_path, monkeypatch):
