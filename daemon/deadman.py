@@ -180,8 +180,19 @@ class Deadman:
             await clock.sleep(POLL_S)
 
     def _shine(self, notes: Notes, now_ns: int) -> None:
+        try:
+            self.beacon.write(self._told(now_ns))
+            trouble = ""
+        except OSError as error:
+            trouble = error.strerror or str(error)
+        if trouble and trouble != self._beacon_trouble:
+            notes.loud("beacon_unwritten", why=trouble)
+        self._beacon_trouble = trouble
+
+    def _told(self, now_ns: int) -> Beacon:
+        """What it says. Raises OSError where the directory is gone, which is no reason not to cancel."""
         sweeping = any(guard.sweeping for guard in self.guards)
-        told = Beacon(
+        return Beacon(
             boot=self.watch.boot,
             place=self.beacon.place,
             at_ns=now_ns,
@@ -193,14 +204,6 @@ class Deadman:
                 for guard in self.guards
             ),
         )
-        try:
-            self.beacon.write(told)
-            trouble = ""
-        except OSError as error:
-            trouble = error.strerror or str(error)
-        if trouble and trouble != self._beacon_trouble:
-            notes.loud("beacon_unwritten", why=trouble)
-        self._beacon_trouble = trouble
 
     def _tell_doing(self, notes: Notes) -> None:
         sweeping = [f"{guard.name}: {guard.sweeping}" for guard in self.guards if guard.sweeping]

@@ -43,6 +43,8 @@ FILE_MODE = 0o600
 LENGTH = 2048
 """Bytes of a file: five venues fit, and one block of any disk."""
 
+NONE = "there is no heartbeat"
+
 B = TypeVar("B", bound=Struct)
 
 
@@ -195,7 +197,7 @@ class Watch:
         try:
             beat = self.file.read()
             if beat is None:
-                trouble = "there is no heartbeat"
+                trouble = NONE
             elif beat.place != self.file.place:
                 trouble = "the heartbeat was copied from another directory"
             else:
@@ -211,7 +213,7 @@ class Watch:
     @property
     def stopped(self) -> bool:
         """Whether the daemon said that it stopped and nothing rests."""
-        return self.beat is not None and self.beat.stopped and not self.trouble
+        return self.beat is not None and self.beat.stopped and self.trouble in ("", NONE)
 
     def old(self, venue: str, now_ns: int) -> str:
         """Why the orders at a venue are to go; empty: they are not.

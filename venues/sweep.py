@@ -11,8 +11,9 @@ from msgspec import Struct
 
 from venues.rest import RestLimits
 
-LIMITS = RestLimits(connect_s=2.0, read_s=3.0, total_s=4.0, connections_max=4)
-"""Shorter than the daemon's: what did not answer in four seconds is asked again."""
+LIMITS = RestLimits(connect_s=2.0, read_s=3.0, total_s=4.0, connections_max=32)
+"""Shorter than the daemon's: what did not answer in four seconds is asked again. As many connections as Hyperliquid has
+dexs, and more: a question that waits for a connection while the venue is slow has no time left to be answered."""
 
 
 class Resting(Struct, frozen=True):

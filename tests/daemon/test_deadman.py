@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -139,6 +140,26 @@ def test_the_process_sweeps_what_rests_watches_on_and_stands_down(tmp_path, data
     assert "cancels_sent venue=hyperliquid orders=20 symbols=BTC" in told
     assert DEADMANS[2:] not in told + (data / "log" / "deadman.jsonl").read_text()
     assert pages * 4096 < MIB_MAX * 2**20, f"{pages * 4096 / 2**20:.1f} MiB"
+
+
+def test_it_sweeps_though_the_data_directory_is_gone_with_the_daemon(tmp_path, data, keys, monkeypatch):
+    """A disk that went took both: it could not say that it swept, died of that, and cancelled nothing."""
+    command = [sys.executable, "-m", "daemon", "deadman", "--data-dir", data]
+    with emulated(monkeypatch) as venue, (tmp_path / "said.txt").open("w") as said:
+        environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+        with subprocess.Popen(list(map(str, command)), cwd=ROOT, env=environ, stderr=said) as process:
+            try:
+                beat(data, "hyperliquid", ADDRESS, age_s=WITHIN_S)
+                assert until(lambda: (told := beacon(data).read()) and told.guarded and not told.unable)
+                rest_hyperliquid(venue, 3)
+                beat(data, "hyperliquid", ADDRESS, age_s=3.0)
+                time.sleep(1.0)  # it has read that
+                shutil.rmtree(data)
+                assert until(lambda: open_orders(venue) == 0)
+                assert process.poll() is None
+            finally:
+                process.send_signal(signal.SIGTERM)
+            process.wait(10)
 
 
 def test_once_sweeps_for_a_daemon_that_is_gone_and_leaves_one_alone_that_lives(data, keys, monkeypatch):

@@ -62,6 +62,15 @@ def old(watch, seconds, at=None):
     return watch.old("hyperliquid", NOW_NS + round(seconds * NS_PER_S))
 
 
+def test_what_stopped_with_nothing_resting_stays_so_when_its_file_is_gone(tmp_path, at):
+    """The data of a daemon that had ended was cleared away, and its dead man cancelled what a person had put there."""
+    watch = watching(tmp_path, beat(tmp_path, stopped=True))
+    (tmp_path / HEARTBEAT).unlink()
+    assert old(watch, 100 * AGE_S) == ""
+    (tmp_path / HEARTBEAT).write_bytes(b"?")
+    assert old(watch, 100 * AGE_S) != ""
+
+
 def test_a_beat_ages_and_the_next_one_is_young(tmp_path, at):
     watch = watching(tmp_path, beat(tmp_path))
     assert old(watch, 0) == old(watch, AGE_S) == ""

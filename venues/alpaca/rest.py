@@ -74,8 +74,9 @@ class Refused(Struct, frozen=True):
 class Budget:
     """Requests of the last minute, and what the venue itself says is left."""
 
-    def __init__(self, per_minute: int = REQUESTS_PER_MINUTE):
+    def __init__(self, per_minute: int = REQUESTS_PER_MINUTE, spare: int = SPARE):
         self.per_minute = per_minute
+        self.spare = spare
         self._sent: deque[int] = deque()
         self._until_ns = 0  # the venue wants no question before
 
@@ -92,7 +93,7 @@ class Budget:
     def told(self, answer: Answer, now_ns: int) -> None:
         """What the headers of an answer say: another program may use the same account."""
         left, reset = answer.headers.get("x-ratelimit-remaining", ""), answer.headers.get("x-ratelimit-reset", "")
-        if answer.status == TOO_MANY or (left.isdigit() and int(left) <= SPARE):
+        if answer.status == TOO_MANY or (left.isdigit() and int(left) <= self.spare):
             reset_ns = int(reset) * NS_PER_S if reset.isdigit() else 0
             self._until_ns = max(self._until_ns, min(reset_ns, now_ns + MINUTE_NS))
 
@@ -111,9 +112,9 @@ class Budget:
 class Rest:
     """One account's REST."""
 
-    def __init__(self, url: str, login: Login, clock: Clock, limits: RestLimits = LIMITS):
+    def __init__(self, url: str, login: Login, clock: Clock, limits: RestLimits = LIMITS, spare: int = SPARE):
         self.clock = clock
-        self.budget = Budget()
+        self.budget = Budget(spare=spare)
         self._http = rest.Rest(url, limits, login.headers)
 
     async def ask(self, kind: type[T], path: str, query: Mapping[str, str] | None = None) -> T | Refused:

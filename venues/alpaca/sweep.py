@@ -36,7 +36,7 @@ class AlpacaSweep:
         self.account = ""
         self.signer = ""
         self.near: tuple[str, ...] = ()
-        self._rest = Rest(url, login, clock, LIMITS)
+        self._rest = Rest(url, login, clock, LIMITS, spare=0)  # the last requests of a minute are for this
 
     async def prove(self) -> str:
         """See whose key it is, and that it may cancel."""

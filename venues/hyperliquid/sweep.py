@@ -8,6 +8,7 @@ often, and the others at first and now and then.
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -102,8 +103,14 @@ class HyperliquidSweep:
         dexs = self._dexs if everywhere or not near else near
         self._looked = len(dexs)
         asks = (self._ask(info.frontend_open_orders(self.account, dex)) for dex in dexs)
-        rows = [row for rows in await asyncio.gather(*asks) for row in rows]
-        return [Resting(str(row.oid), row.coin, bool(row.reduce_only or row.is_trigger)) for row in rows]
+        answers = await asyncio.gather(*asks, return_exceptions=True)
+        failed = [answer for answer in answers if isinstance(answer, BaseException)]
+        rows = [row for answer in answers if not isinstance(answer, BaseException) for row in answer]
+        resting = [Resting(str(row.oid), row.coin, bool(row.reduce_only or row.is_trigger)) for row in rows]
+        ours = [error for error in failed if not isinstance(error, VenueUnreachable | VenueMisspoke)]
+        if ours or (failed and all(one.protects for one in resting)):
+            raise (ours or failed)[0]  # what is not shown may rest; a dex that is down keeps no other's orders alive
+        return resting
 
     def pause_s(self) -> float:
         """By the weight of the last look."""
@@ -113,8 +120,9 @@ class HyperliquidSweep:
 
     async def cancel(self, orders: Sequence[Resting], *, every: bool) -> list[str]:
         """Cancel by the venue's numbers, many at once."""
-        if any(order.symbol not in self._assets for order in orders):
-            await self._find(orders)
+        if any(self._asset(order.symbol) is None for order in orders):
+            with suppress(VenueUnreachable, VenueMisspoke):  # those whose number is known go all the same
+                await self._find(orders)
         named = [(self._asset(order.symbol), order) for order in orders]
         found = [(asset, int(order.id)) for asset, order in named if asset is not None]
         refusals = [f"{order.symbol} is listed nowhere" for asset, order in named if asset is None]
