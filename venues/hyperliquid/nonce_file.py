@@ -1,6 +1,7 @@
 """The floor of a signer's nonces in a file of the data directory, so that a restart begins above them."""
 
 import os
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -28,8 +29,9 @@ class NonceFile:
         if not self._writing and (floor := self._nonces.floor(self.clock.now_ns())) is not None:
             self._writing = True
             try:
-                await self.clock.in_thread(partial(_write, self.path, floor))
-                self._nonces.kept(floor)
+                with suppress(OSError):  # a full disk: no exit waits for it, and the next nonce tries again
+                    await self.clock.in_thread(partial(_write, self.path, floor))
+                    self._nonces.kept(floor)
             finally:
                 self._writing = False
         return nonce

@@ -16,6 +16,7 @@ from venues.hyperliquid.asking import NOT_SENT, Asker
 from venues.hyperliquid.budget import Need, Urgency, action_need
 from venues.hyperliquid.grid import Grid
 from venues.hyperliquid.meta import Asset
+from venues.hyperliquid.nonce import ClockBehind
 from venues.hyperliquid.nonce_file import NonceFile
 from venues.hyperliquid.orders import BY_NUMBER, Orders, Tracked
 from venues.hyperliquid.sign import AccountAddress, Signer
@@ -168,7 +169,10 @@ class Desk:
         self, action: Action, urgency: Urgency, expires_ns: int, *, asked: int = 1, cancel: bool = False
     ) -> Verdict:
         need: Need = action_need(urgency, cancel=cancel)
-        nonce = await self.nonces.take()
+        try:
+            nonce = await self.nonces.take()
+        except ClockBehind as error:
+            return Refused(f"{NOT_SENT}: {error}", Meaning.REFUSED, unsent=True)
         # nothing is waited for between this and the sending: the room that was seen is taken
         if refused := await self.asker.room_to_act(need):
             self.limited |= refused.meaning is Meaning.LIMITED
