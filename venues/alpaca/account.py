@@ -348,7 +348,9 @@ class AccountFeed(AccountStory):
             if order_id not in self.owed or tracked is None:
                 continue
             owed.due_ns = now_ns + OWED_NS
-            if now_ns - owed.since_ns > OWED_NS_MAX:
+            if tracked.own_unknown:  # what was asked for has told all, and which lots are its own is not known
+                self._end(tracked, owed.row)
+            elif now_ns - owed.since_ns > OWED_NS_MAX:
                 lots = f"{tracked.own_lots} of {tracked.filled_there} lots"
                 self.tell(f"order {order_id} is over and only {lots} of it came as fills: positions will tell")
                 self._end(tracked, owed.row)

@@ -33,6 +33,7 @@ class Tracked(Link):
     given_up: bool = False  # somebody was told that it was never sent: it must not be, however late its turn comes
     patched: bool = False  # it was sent as a replace, in one request
     taken: bool = False  # the venue has or had it
+    own_unknown: bool = False  # of an earlier run, and it replaced another: own_lots has only what was told since
     filled_there: int = 0  # lots that the venue counts: more than own_lots are owed
     venue_lots: int = 0  # how many it may fill there; 0: as many as were sent
     parts: list[tuple[Decimal, Decimal]] = field(default_factory=list)  # which parts of it are filled
@@ -42,7 +43,8 @@ class Tracked(Link):
         """What it may fill beyond the request: a replace of an order that filled meanwhile starts with all its lots
         again (alpacahq/Alpaca-API#165)."""
         may = self.venue_lots or self.sent_lots
-        return max(0, self.lots_filled + may - self.own_lots - self.request.lots)
+        own = max(self.own_lots, self.filled_there) if self.own_unknown else self.own_lots
+        return max(0, self.lots_filled + may - own - self.request.lots)
 
 
 class Orders(Chains[Tracked]):
@@ -54,6 +56,7 @@ class Orders(Chains[Tracked]):
         self.unsent: set[str] = set()  # of these somebody was told that they were never sent, before they could be
         for one in known:
             tracked = Tracked(one.request, one.request.lots, sent=True, taken=one.taken, fill_ids=list(one.fill_ids))
+            tracked.own_unknown = bool(one.request.replaces)
             self.restore(one, tracked)
 
     def add(self, order: OrderRequest) -> Tracked:

@@ -194,7 +194,7 @@ class Desk:
         answer = await self._act(tracked, "PATCH", ORDER_PATH.format(old.row_id), body)
         if isinstance(answer, Order):
             return self._taken(tracked, answer)
-        if isinstance(answer, Refused) and any(word in answer.message for word in REPLACED):
+        if isinstance(answer, Refused) and (answer.duplicate or any(word in answer.message for word in REPLACED)):
             raise VenueUnreachable(f"{order.replaces} is replaced already, by {order.id} itself for all we know")
         if isinstance(answer, Refused) and (answer.missing or any(word in answer.message for word in GONE)):
             return self._not_replaced(tracked, old, answer.text)
@@ -274,12 +274,17 @@ class Desk:
         return answer.text if isinstance(answer, Refused) else ""
 
     async def _take_out(self, tracked: Tracked) -> None:
-        """Cancel an order that may fill more than is wanted; its end comes by the stream."""
+        """Cancel an order that may fill more than is wanted; its end comes by the stream.
+
+        Raises VenueMisspoke where the venue refuses and it is not over: one that is being replaced cannot be yet.
+        """
         order = tracked.request
         self.tell(f"order {order.id} may fill {tracked.lots_over} lots too many after a replace: it is cancelled")
         tracked.cancel_asked = True
-        if tracked.row_id:
-            await self._delete(tracked.row_id)
+        if tracked.row_id and (refusal := await self._delete(tracked.row_id)):
+            await self.feed.look_up(tracked)
+            if not tracked.over:
+                raise VenueMisspoke(f"order {order.id} may fill too much and is not cancelled yet: {refusal}")
 
     async def _cancel_stranger(self, engine: str, symbol: str, order_id: str) -> Cancelled | CancelRefused:
         """Cancel an order that is not ours, by the venue's id."""

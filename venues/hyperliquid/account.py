@@ -8,6 +8,7 @@ end is told after its fills: the venue's sizes say only that some are still owed
 themselves are asked for.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
@@ -15,7 +16,8 @@ from typing import Any
 from msgspec import Struct
 
 from supervisor.clock import NS_PER_MS, NS_PER_S
-from venues.account_story import AccountStory
+from venues.account_story import MEND_S_MAX, AccountStory
+from venues.backoff import DOUBLINGS_MAX
 from venues.hyperliquid import info
 from venues.hyperliquid.account_wire import (
     FILLED,
@@ -48,6 +50,7 @@ from venues.market import (
     Rejected,
     TimeInForce,
 )
+from venues.venue import VenueMisspoke, VenueUnreachable
 
 OVERLAP_NS = 60 * NS_PER_S
 """What is asked for after a gap begins so long before it: the venue's clock is not ours, and fills may repeat."""
@@ -105,7 +108,8 @@ class AccountFeed(AccountStory):
             EVENTS: Gap(EVENTS, floor_ns, self.opened_ns),
             MONEY: Gap(MONEY, opening_ns, self.opened_ns),
         }
-        self.works.append((self._listen, "hyperliquid account"))
+        self.works += [(self._listen, "hyperliquid account"), (self._take_out, "hyperliquid excess")]
+        self._overfull = asyncio.Event()
         self._money_ns = 0  # when it was looked for last
         self.owed: dict[str, Owed] = {}
         self.excess: dict[str, Tracked] = {}
@@ -188,7 +192,7 @@ class AccountFeed(AccountStory):
     def too_much(self, tracked: Tracked) -> None:
         """An order that may fill more than its chain wants: its replace raced a fill."""
         self.excess[tracked.request.id] = tracked
-        self.stir()
+        self._overfull.set()
 
     def hear_update(self, update: OrderUpdate) -> None:
         """A status of an order; those that are not ours are told by their fills alone."""
@@ -283,10 +287,11 @@ class AccountFeed(AccountStory):
     @property
     def missing(self) -> bool:
         """Whether something was missed that has to be asked for."""
-        return bool(self.gaps or self.owed or self.excess)
+        return bool(self.gaps or self.owed)
 
     async def mend(self) -> None:
         """Ask once. Raises VenueUnreachable and VenueMisspoke; what is still missing stays noted."""
+        await self._collect()  # first: ends that the ledger waits for, whatever else is not answered
         for channel, ask in (
             (FILLS, self._ask_fills),
             (ORDERS, self._ask_orders),
@@ -298,13 +303,32 @@ class AccountFeed(AccountStory):
                 await ask(gap.since_ns - OVERLAP_NS)
                 if self.gaps[channel] == gap:  # or it was deaf again meanwhile, perhaps after the answer was made
                     del self.gaps[channel]
-        await self._collect()
-        for order_id, tracked in list(self.excess.items()):
-            del self.excess[order_id]
-            if not tracked.over and self.cancel is not None:
-                verdict = await self.cancel(tracked.request.symbol, order_id)
-                if not isinstance(verdict, CancelRefused):
-                    self.events.append(verdict)
+
+    async def _take_out(self) -> None:
+        """Cancel orders that may fill too much until they are over; no question that waits or fails is in the way."""
+        failures = 0
+        while True:
+            await self._overfull.wait()
+            self._overfull.clear()
+            for order_id, tracked in list(self.excess.items()):
+                if tracked.over or self.cancel is None or await self._taken_out(tracked):
+                    del self.excess[order_id]
+            failures = failures + 1 if self.excess else 0
+            if self.excess:
+                await self.clock.sleep(min(self.mend_s * 2.0 ** min(failures, DOUBLINGS_MAX), MEND_S_MAX))
+                self._overfull.set()
+
+    async def _taken_out(self, tracked: Tracked) -> bool:
+        """Cancel one; False: it may rest on."""
+        assert self.cancel is not None
+        try:
+            verdict = await self.cancel(tracked.request.symbol, tracked.request.id)
+        except (VenueUnreachable, VenueMisspoke) as error:
+            self.tell(f"order {tracked.request.id} fills too much and is not cancelled yet: {error}")
+            return False
+        if not isinstance(verdict, CancelRefused):
+            self.put(verdict)
+        return not isinstance(verdict, CancelRefused) or not verdict.unsent
 
     async def _ask_fills(self, since_ns: int) -> None:
         self.hear_fills(await self.rows(since_ns))

@@ -33,7 +33,9 @@ from supervisor.virtual import run_virtual
 from tests.fakes import notebook, say, tree
 from tests.venues.emulator.desk import START_NS
 from tests.venues.hyperliquid.in_process import LOST_AFTER, LOST_BEFORE, UNSENT, Delays, opened
+from venues.hyperliquid.account import MONEY_NS
 from venues.market import Accepted, Cancelled, Fill, OrderRequest, Rejected, Side, TimeInForce
+from venues.rest import NotAnswered
 from venues.venue import VenueUnreachable
 
 MID = 66_000
@@ -319,6 +321,34 @@ BATCH_S = 1.1
 def sells(one, size, ticks=-6):
     """Somebody sells into our bids."""
     one.wire.market.trades.append((SYMBOL, float(MID + ticks), size, Side.SELL))
+
+
+def test_an_excess_is_cancelled_though_another_question_is_not_answered(tmp_path):
+    """Transfers could not be read for two minutes, and what a replace had made too large filled meanwhile."""
+
+    async def script(one):
+        usual = one.wire.info
+
+        async def unanswered(body, read):
+            if b"userNonFundingLedgerUpdates" in body:
+                raise NotAnswered("/info", "HTTP 500: internal error", sent=True, status=500)
+            return await usual(body, read)
+
+        await one.clock.sleep(2)
+        one.wire.info = unanswered
+        await one.clock.sleep(MONEY_NS / NS_PER_S + 60)
+        order = await rests(one)
+        one.wire.delays = Delays(frames_s=1.5)
+        sells(one, 0.001)  # 100 of 400 lots, while the replace is on its way
+        await one.clock.sleep(BATCH_S)
+        one.modify(order, -1, GTC)
+        await one.clock.sleep(8)
+        assert not one.wire.open_orders()
+        sells(one, 0.004)
+        await one.clock.sleep(5)
+        assert one.lots() == one.wire.lots() == 100
+
+    floor(tmp_path, script)
 
 
 async def overfilled(one):
