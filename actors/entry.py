@@ -51,6 +51,8 @@ def in_the_way(
     left_s = max(0, state.entry_backoff.until_ns - now_ns) / NS_PER_S
     value = f"{state.entry_backoff.rule} refused it, again in {left_s:.0f} s" if silent else "not refused of late"
     yield Condition("backing_off", not silent, value, "no refusal, or a change since")
+    dark = sum(state.unseen)
+    yield Condition("unseen", not state.dark(), f"{dark} closes nobody saw", "a window of prices that were heard")
     touch = state.book()
     value = "none" if touch is None else f"{touch.bid:.8g} / {touch.ask:.8g}"
     yield Condition("no_touch", touch is not None, value, "a bid and an ask")

@@ -10,6 +10,8 @@ from math import nan
 from operator import attrgetter
 from typing import Any, ClassVar
 
+from msgspec.structs import replace
+
 from actors import entry
 from actors.messages import (
     SHUTDOWN,
@@ -24,13 +26,14 @@ from actors.messages import (
     OrderChanged,
     PositionChanged,
     Reconciled,
+    Restated,
     StreamState,
     TierChanged,
     TradingState,
     Tuned,
 )
 from actors.strategy import Act, Condition, Decision, MeanReversion, Strategy, SymbolView
-from actors.symbol_state import ANSWER_NS_MAX, CLEAR_NS_MAX, Awaited, Clearing, SymbolState
+from actors.symbol_state import ANSWER_NS_MAX, CLEAR_NS_MAX, Awaited, Clearing, Flattened, SymbolState
 from actors.urgency import limit_ticks, time_in_force
 from config.profile import Profile, Tier
 from config.tuning import Key, changed, tuned_tier
@@ -81,19 +84,9 @@ class Signal:
     """The mind of one engine."""
 
     hears: ClassVar[tuple[Hears, ...]] = (
-        Hears(PositionChanged),
-        Hears(OrderChanged),
-        Hears(Refused),
-        Hears(BarHistory),
-        Hears(Bar),
-        Hears(BookRefused),
-        Hears(StreamState),
-        Hears(TradingState),
-        Hears(MacroWindow),
-        Hears(Blackouts),
-        Hears(Reconciled),
-        Hears(SessionMoved),
-        Hears(Tuned),
+        # Restated: behind what is held and under way
+        *map(Hears, (PositionChanged, OrderChanged, Restated, Refused, BarHistory, Bar, BookRefused, StreamState)),
+        *map(Hears, (TradingState, MacroWindow, Blackouts, Reconciled, SessionMoved, Tuned)),
         Hears(Command, Overflow.BLOCK),
         Hears(Tick),
         latest(Imbalance),
@@ -107,6 +100,7 @@ class Signal:
         new_id: Callable[[], str],
         calendar: SessionCalendar | None = None,
         strategy: Strategy | None = None,
+        flattened: Flattened | None = None,
     ):
         self.base = self.profile = profile  # as it was started with, and as it is tuned now
         self.tuned: dict[Key, str] = {}
@@ -122,9 +116,10 @@ class Signal:
         self.strategy = strategy or MeanReversion(profile.signal, self.tiers.__getitem__)
         self.depth = profile.signal.obi_depth
         self.obi = attrgetter(f"obi_{self.depth}")
+        self.flattened = (flattened or Flattened()).taken_up()
         self.symbols = {
-            symbol: SymbolState(profile, instrument, profile.routes[instrument.asset_class])  # type: ignore[index]
-            for symbol, instrument in instruments.items()
+            name: SymbolState(profile, one, profile.routes[one.asset_class], self.flattened)  # type: ignore[index]
+            for name, one in instruments.items()
         }
         self.watched: dict[str, SymbolState] = {}  # those with a position
         self.changes = 0  # counts what may make a refusal untrue
@@ -139,6 +134,7 @@ class Signal:
             OrderChanged: self._order,
             Refused: self._refused,
             Command: self._command,
+            Restated: lambda told: self.flattened.restated(told.child, self.symbols),
             TradingState: self._trading,
             Tick: self._tick,
             SessionMoved: self._session_moved,
@@ -172,6 +168,9 @@ class Signal:
         state = self.watched[touch.symbol]
         mid = (touch.bid + touch.ask) * 0.5
         decision = self.strategy.stopped(state.move(mid)) or (FLATTEN if state.leaving and state.held else None)
+        if decision is None and not self.leaves and state.barless(touch.received_ns):  # its time is up all the same
+            view = replace(self.view(state, mid, touch.received_ns), z=None, trend=None)
+            decision = found if (found := self.strategy.decide(view)).act is Act.EXIT else None
         return self._exit(state, decision, mid, touch.received_ns) if decision else ()
 
     def _bar(self, bar: Bar) -> Said:
@@ -182,7 +181,8 @@ class Signal:
         state.weigh(state.own_price(state.close), before=state.leftover)
         self._watch(state, now_ns)
         view = self.view(state, state.close, now_ns)
-        decision = self.session(state, now_ns) or self.strategy.decide(view)
+        leaves = FLATTEN if state.leaving and state.held else None
+        decision = self.session(state, now_ns) or leaves or self.strategy.decide(view)
         if decision.act is Act.EXIT:
             self._count(decision.reason)
             return self._exit(state, decision, state.close, now_ns)
@@ -303,7 +303,7 @@ class Signal:
         for symbol, state in self.symbols.items():
             state.awaits(command.at_ns)
             if command.symbol in ("", symbol) and not state.idle:
-                state.leaving = True
+                self.flattened.symbols.add(symbol)
                 self._watch(state, command.at_ns)
                 if state.held:
                     said += self._exit(state, FLATTEN, state.close, command.at_ns)
@@ -345,7 +345,7 @@ class Signal:
     def _watch(self, state: SymbolState, now_ns: int) -> None:
         """Look at every book of a symbol only while there is something to leave."""
         state.awaits(now_ns)
-        state.leaving = state.leaving and not state.idle
+        self.flattened.look(state)
         if state.held:
             self.watched[state.instrument.symbol] = state
         else:

@@ -5,7 +5,7 @@ ledger says so; an intent that nobody has answered is waited for until a deadlin
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import nan
 
 from msgspec import Struct
@@ -18,8 +18,15 @@ from config.profile import Profile, Route
 from risk.intent import Purpose
 from risk.order import OVER, OrderState
 from risk.position import stays_leftover
-from supervisor.clock import NS_PER_S
+from supervisor.clock import NS_PER_MS, NS_PER_S
 from venues.market import Bar, Instrument, TimeInForce
+
+GIVEN_SILENT_MAX = 3
+"""Silent bars of another source in a row that are a quiet coin; of more the source is dead."""
+
+UNSEEN_PART_MAX = 4
+"""Of a window one close in so many may be one that nobody saw: the last close of a stream that died, said again and
+again, makes the deviation small and the first price after it an excursion."""
 
 ANSWER_NS_MAX = 5 * NS_PER_S
 """An intent that the gate, the disk and the executor have not answered by then is forgotten: they take milliseconds."""
@@ -30,6 +37,9 @@ CLEAR_NS_MAX = 3 * NS_PER_S
 STUCK_NS = 30 * NS_PER_S
 """An exit order with no news for this much longer than its lifetime no longer holds back another: exits are
 reduce-only, so two cannot turn the position, while waiting for a lost word once held a stop back for ever."""
+
+BARLESS_NS = 60 * NS_PER_S
+"""So much later than a bar is due there is nobody who cuts any: their source, or our own bars, are down."""
 
 ENTRY_BACKOFF_S = (120.0, 1920.0)
 """Two bars after the first refusal of an entry, half an hour at most: what is refused again is not worth saying."""
@@ -53,10 +63,44 @@ class Clearing(Struct, frozen=True):
     since_ns: int
 
 
+SIGNAL = "signal"
+"""The child whose memory this is."""
+
+
+class Flattened:
+    """Symbols that the operator has flattened, each until nothing of it is held or under way. It outlives the signal.
+
+    A signal that has just started knows of no position and no order, so that all would seem to be over: it waits for
+    the ledger to have said all again.
+    """
+
+    def __init__(self) -> None:
+        self.symbols: set[str] = set()
+        self.untold = False
+
+    def taken_up(self) -> "Flattened":
+        """The same, for a signal that starts."""
+        self.untold = bool(self.symbols)
+        return self
+
+    def look(self, state: "SymbolState") -> None:
+        """Perhaps nothing of a symbol is left."""
+        if not self.untold and state.idle:
+            self.symbols.discard(state.instrument.symbol)
+
+    def restated(self, child: str, states: Mapping[str, "SymbolState"]) -> tuple[()]:
+        """The ledger has said again all that a child must know; the signal's answer, which is nothing."""
+        if self.untold and child == SIGNAL:
+            self.untold = False
+            for state in states.values():
+                self.look(state)
+        return ()
+
+
 class SymbolState:
     """One symbol of one engine."""
 
-    def __init__(self, profile: Profile, instrument: Instrument, route: Route):
+    def __init__(self, profile: Profile, instrument: Instrument, route: Route, flattened: Flattened):
         self.instrument = instrument
         self.given = any(instrument.symbol in names for names in profile.bars_given().values())
         self.route = route
@@ -67,6 +111,9 @@ class SymbolState:
         self.closes: deque[tuple[int, float]] = deque(maxlen=size)  # (start of the bar, close)
         self.window = ZWindow(profile.signal.window_bars)
         self.trend = MeanWindow(profile.signal.trend_bars)
+        self.unseen: deque[bool] = deque(maxlen=profile.signal.window_bars)  # of the closes that were heard
+        self.silent = 0  # bars without a price of their own, up to the last
+        self.stale_ns = profile.feed.stale_ms * NS_PER_MS
         self.touch: Imbalance | None = None
         self.deep: Imbalance | None = None  # the last of a book as deep as the strategy's imbalance
         self.refused_ns = 0  # stamp of the last book that was thrown away
@@ -80,7 +127,7 @@ class SymbolState:
         self.alive: dict[str, OrderChanged] = {}
         self.asked_ns: dict[str, int] = {}  # order -> when its cancel was asked for
         self.awaited: Awaited | None = None
-        self.leaving = False  # the operator has it flattened, until nothing is held or under way
+        self.flattened = flattened
         self.clearing: Clearing | None = None
         self.entry_backoff = Backoff(*ENTRY_BACKOFF_S)
         self.exit_backoff = Backoff(*EXIT_BACKOFF_S)
@@ -92,6 +139,11 @@ class SymbolState:
     def lean(self) -> Imbalance | None:
         """Whose imbalance an entry is judged by; none where nobody knows the touch."""
         return self.deep if self.book() is not None else None
+
+    @property
+    def leaving(self) -> bool:
+        """Whether the operator has it flattened, until nothing is held or under way."""
+        return self.instrument.symbol in self.flattened.symbols
 
     # --- closes
 
@@ -110,9 +162,22 @@ class SymbolState:
                 first_ns = max(start_ns + self.interval_ns, bar.start_ns - room_ns)
                 for missing_ns in range(first_ns, bar.start_ns, self.interval_ns):
                     self._push(missing_ns, close)
+                    self.unseen.append(True)
             self._push(bar.start_ns, bar.close)
+            self._see(bar)
         self.bar_start_ns, self.close = bar.start_ns, bar.close
         return True
+
+    def _see(self, bar: Bar) -> None:
+        """Whether a close is the price of that time: a silent one is where nothing moved, not where nobody listened."""
+        self.silent = 0 if bar.books else self.silent + 1
+        heard_ns = self.touch.received_ns if self.touch is not None else 0
+        dead = self.silent > GIVEN_SILENT_MAX if self.given else heard_ns < bar.end_ns - self.stale_ns
+        self.unseen.append(not bar.books and dead)
+
+    def dark(self) -> bool:
+        """Whether the last close is a price that nobody saw, or too much of the window is."""
+        return bool(self.unseen) and (self.unseen[-1] or sum(self.unseen) * UNSEEN_PART_MAX > self.window.size)
 
     def learn(self, bars: Iterable[Bar]) -> None:
         """Put a history before what was heard; where both have a bar, the one that was acted on stays."""
@@ -138,6 +203,10 @@ class SymbolState:
             full = len(self.window.closes) >= self.window.size - 1
             return full, self.window.peek(self.close), self.trend.peek(self.close)
         return self.window.warm, self.window.z(), self.trend.mean()
+
+    def barless(self, now_ns: int) -> bool:
+        """Whether no bar comes any more, or none ever came."""
+        return now_ns - self.bar_start_ns > 2 * self.interval_ns + BARLESS_NS
 
     # --- position
 

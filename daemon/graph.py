@@ -33,6 +33,7 @@ from actors.reconciler import Reconciler, ReconcilerMind, Told
 from actors.recorder import Recorder, Sink
 from actors.sector_guard import SectorGuard
 from actors.signal import Signal
+from actors.symbol_state import Flattened
 from config.errors import ConfigError
 from config.macro import MacroCalendar as MacroTable
 from config.profile import Profile
@@ -214,6 +215,7 @@ def engine_children(parts: Parts, engine: str) -> tuple[ChildSpec, ...]:
     feed_says = (*Feed.says, Trade) if parts.record_market else Feed.says
     expires = venue.capabilities.expires
     told = Told(parts.looked_ns)  # outlives the reconciler
+    flattened = Flattened()  # outlives the signal
     names = {source: given for source, given in profile.bars_given().items() if source in part.bar_sources}
     given = frozenset(symbol for symbols in names.values() for symbol in symbols)
     bars = (
@@ -236,7 +238,12 @@ def engine_children(parts: Parts, engine: str) -> tuple[ChildSpec, ...]:
         child("executor", Executor, lambda: Executor(ExecutorMind(engine, orders, expires=expires), venue), engine),
         child("account", Account, lambda: Account(venue), engine),
         child("maker_watchdog", MakerWatchdog, lambda: MindBody(MakerWatchdog(profile, instruments)), engine),
-        child("signal", Signal, lambda: MindBody(Signal(profile, instruments, intents, parts.calendar)), engine),
+        child(
+            "signal",
+            Signal,
+            lambda: MindBody(Signal(profile, instruments, intents, parts.calendar, None, flattened)),
+            engine,
+        ),
         bars,
         child("obi_pump", ObiPump, lambda: MindBody(ObiPump()), engine),
         child(
