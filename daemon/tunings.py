@@ -139,18 +139,18 @@ def fitting(
     """
     known: dict[str, Profile] = {str(engine): one for engine, one in profiles.items()}
     good: list[Tuned] = []
-    bad: Unfit = []
-    for one in kept:
-        base = known.get(one.engine)
-        if base is None or not one.keep:
-            continue  # another run's engine, or over by itself
-        changes: dict[Key, str] = {}
-        for before in good:
-            changes = changed(changes, before.key, before.value) if before.engine == one.engine else changes
-        try:
-            check_change(base, changes, {}, one.key, one.value)
-        except ConfigError as error:
-            bad.append((one, str(error)))
-        else:
-            good.append(one)
-    return good, bad
+    left = [(one, "") for one in kept if one.engine in known and one.keep]  # else another run's engine, or over
+    before: Unfit = []
+    while left != before:  # one may stand on another that was said again later, and then lies behind it
+        before, left = left, []
+        for one, _ in before:
+            changes: dict[Key, str] = {}
+            for other in good:
+                changes = changed(changes, other.key, other.value) if other.engine == one.engine else changes
+            try:
+                check_change(known[one.engine], changes, {}, one.key, one.value)
+            except ConfigError as error:
+                left.append((one, str(error)))
+            else:
+                good.append(one)
+    return good, left
