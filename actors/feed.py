@@ -23,6 +23,9 @@ FROZEN_NS = 60 * NS_PER_S
 books are being sent again and again, whatever their stamps say."""
 
 
+AHEAD_NS_MAX = 60 * NS_PER_S
+"""A stamp this far ahead of its arrival is a wrong clock; what comes after it is not behind it for that."""
+
 UNSEEN_MAX = 16
 """Events of a backlog that are carried before the others run: a socket that never runs dry would never let them, and
 their mailboxes would pass over books that there was time for."""
@@ -78,7 +81,7 @@ class FeedMind:
                 stream.ask = ask
                 good.append(event)
             else:
-                bad.append(BookRefused(event.symbol, flaw(event), at_ns))
+                bad.append(BookRefused(event.symbol, flaw(event), min(at_ns, event.received_ns + AHEAD_NS_MAX)))
         return good, bad, trades
 
     def check_ages(self, now_ns: int, deaf: Collection[str] = (), *, again: bool = False) -> Iterable[StreamState]:
@@ -89,6 +92,8 @@ class FeedMind:
         """
         self.moved_ns = self.moved_ns or now_ns
         for stream in self.streams.values():
+            if stream.at_ns > stream.received_ns + AHEAD_NS_MAX:
+                stream.at_ns = stream.received_ns
             if stream.at_ns != stream.seen_at_ns:
                 stream.seen_at_ns, stream.seen_ns = stream.at_ns, stream.received_ns
             if stream.seen != (touch := (stream.bid, stream.ask)):

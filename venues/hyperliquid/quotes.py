@@ -30,6 +30,9 @@ FAST_LEVELS, DEEP_LEVELS = 5, BOOK_DEPTH
 DEPTH_NS_MAX = 6 * NS_PER_S
 """Depth older than this is left out: by then the next slow push is late (they come each 5.4 s)."""
 
+AHEAD_NS_MAX = 60 * NS_PER_S
+"""A stamp this far ahead of its arrival is a wrong clock: for so long, at most, is what comes after it left out."""
+
 POLL_AGAIN_S = 1.0
 """After a question that was not answered."""
 
@@ -49,7 +52,7 @@ class Merge:
             self._deep[symbol] = book
         if at_ns < self._at_ns.get(symbol, 0):
             return None
-        self._at_ns[symbol] = at_ns
+        self._at_ns[symbol] = min(at_ns, book.received_ns + AHEAD_NS_MAX)
         if deep:
             return book
         behind = self._deep.get(symbol)
