@@ -61,7 +61,7 @@ class MacroCalendar:
         self.after_ns = limits.earnings_after_minutes * NS_PER_MINUTE
         self.policy = Policy(limits.when_degraded)
         self.said: MacroWindow | None = None
-        self.said_blackouts: dict[str, str] = {}
+        self.said_blackouts: dict[str, str] | None = None  # nothing yet: who was before may have said something
         self.said_states: dict[tuple[str, str], str] = {}
         self.near_ns = 0  # when the releases near were last looked up; 0: they must be
         self.near: dict[tuple[str, str], tuple[Release, ...]] = {}
@@ -81,7 +81,7 @@ class MacroCalendar:
     def _read(self, read: CalendarRead) -> tuple[CalendarState, ...]:
         """Keep what a source said; say how it is where that changed."""
         key = (read.source, read.kind)
-        if not read.failure:
+        if not read.failure or (read.read_ns and key not in self.readings):  # else what is known is as new
             self.readings[key] = read
             self.near_ns = 0
         if self.said_states.get(key) == read.failure:

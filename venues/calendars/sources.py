@@ -66,14 +66,17 @@ class KeptSource:
         try:
             found = await self.fetch(Span(today - DAY, today + fmp.DAYS_AHEAD * DAY))
         except (Declined, Unanswered) as error:
-            return self._failed(str(error), declined=isinstance(error, Declined))
+            return self._failed(kept, str(error), declined=isinstance(error, Declined))
         read = replace(found, source=self.name, kind=self.kind, read_ns=now_ns, at_ns=self.clock.now_ns())
         with suppress(OSError):  # it costs a request at the next start; the journal says what ails the disk
             await self.clock.in_thread(partial(self.cache.keep, read))
         return read
 
-    def _failed(self, why: str, *, declined: bool) -> CalendarRead:
+    def _failed(self, kept: CalendarRead | None, why: str, *, declined: bool) -> CalendarRead:
+        """Why there is no answer, with the last one there was: whoever has just started knows of none."""
         now_ns = self.clock.now_ns()
+        if kept is not None:
+            return replace(kept, failure=why, declined=declined, at_ns=now_ns)
         return CalendarRead(source=self.name, kind=self.kind, failure=why, declined=declined, at_ns=now_ns)
 
 
