@@ -6,6 +6,7 @@ the history comes from it too, and no bar of ours ever stands in: a minute that 
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from typing import ClassVar, Protocol
 
 from actors.bars import GRACE_NS, Bars, OpenBar
@@ -100,9 +101,26 @@ class BarFeed:
             raise
 
     async def _carry(self, post: Post) -> None:
-        for symbol in self.symbols:
-            bars = await self.source.history(symbol, self.history.interval_ns, self.history.bars)
-            post.say(BarHistory(post.engine, symbol, tuple(bars)))
+        if refused := await self._learn(post, self.symbols):
+            post.spawn(self._learn_the_rest(post, refused))  # the others, and what closes from now on, do not wait
         async for batch in self.source.bars():
             for bar in batch:
                 post.say(BarGiven(bar))
+
+    async def _learn(self, post: Post, symbols: Sequence[str]) -> list[str]:
+        """Ask for histories; those that the source cannot give are asked for again. Raises VenueUnreachable."""
+        refused = []
+        for symbol in symbols:
+            try:
+                bars = await self.source.history(symbol, self.history.interval_ns, self.history.bars)
+            except VenueMisspoke:
+                refused.append(symbol)
+            else:
+                post.say(BarHistory(post.engine, symbol, tuple(bars)))
+        return refused
+
+    async def _learn_the_rest(self, post: Post, symbols: Sequence[str]) -> None:
+        while symbols:
+            await post.clock.sleep(RETRY_S)
+            with suppress(VenueUnreachable):
+                symbols = await self._learn(post, symbols)
