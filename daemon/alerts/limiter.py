@@ -23,35 +23,39 @@ class Limiter:
 
     def __init__(self, least: Level):
         self.least = least
-        self.held = 0
+        self._held: set[str] = set()  # keys of stories that were held back since one passed
         self._tokens = float(BURST)
         self._filled_ns = 0
         self._told: dict[str, Alert] = {}  # by key, oldest first: the last that passed
 
     def passes(self, alert: Alert) -> Alert | None:
         """The alert as it is to be sent; None when it is held back."""
-        if alert.level.rank < self.least.rank:
-            return None
         before = self._told.get(alert.key)
         if alert.over and before is None:
             return None  # nobody was told that it had begun
+        level = before.level if alert.over and before is not None else alert.level  # an end matters as its story did
+        if level.rank < self.least.rank:
+            return None
         graver = before is None or alert.level.rank > before.level.rank
         if before is not None and not alert.over and not graver and alert.at_ns - before.at_ns < REPEAT_NS:
             return None
-        if not self._take(alert):
-            self.held += 1
+        taken = self._take(alert.at_ns, level)
+        if taken or alert.over:  # over it is, told or not: what begins after that is a new story
+            self._remember(alert)
+        if not taken:
+            if len(self._held) < KEYS_MAX:
+                self._held.add(alert.key)
             return None
-        self._remember(alert)
-        if self.held:
-            alert = replace(alert, text=f"{alert.text} (and {self.held} more alerts were held back)".strip())
-            self.held = 0
+        if held := len(self._held - {alert.key}):
+            alert = replace(alert, text=f"{alert.text} (and {held} more alerts were held back)".strip())
+        self._held.clear()
         return alert
 
-    def _take(self, alert: Alert) -> bool:
+    def _take(self, at_ns: int, level: Level) -> bool:
         if self._filled_ns:
-            self._tokens = min(BURST, self._tokens + max(0, alert.at_ns - self._filled_ns) / REFILL_NS)
-        self._filled_ns = max(self._filled_ns, alert.at_ns)
-        least = 1 if alert.level is Level.CRITICAL else 1 + RESERVE
+            self._tokens = min(BURST, self._tokens + max(0, at_ns - self._filled_ns) / REFILL_NS)
+        self._filled_ns = max(self._filled_ns, at_ns)
+        least = 1 if level is Level.CRITICAL else 1 + RESERVE
         if self._tokens < least:
             return False
         self._tokens -= 1

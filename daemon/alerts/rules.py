@@ -170,9 +170,8 @@ class Rules:
 
     def _calendar(self, window: MacroWindow) -> Iterator[Alert]:
         if window.degraded and not self.degraded:
-            yield _alert(
-                window, Level.WARNING, "calendar_degraded", "no calendar covers the time: entries are shut", ""
-            )
+            then = "entries are shut" if window.shut else "entries go on, as macro.when_degraded says"
+            yield _alert(window, Level.WARNING, "calendar_degraded", f"no calendar covers the time: {then}", "")
         if self.degraded and not window.degraded:
             key, title = "calendar_degraded", "a calendar covers the time again"
             yield Alert(key=key, level=Level.WARNING, title=title, over=True, at_ns=window.at_ns)

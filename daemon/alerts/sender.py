@@ -52,7 +52,7 @@ class Sender:
 
     async def run(self) -> None:
         """Deliver until cancelled."""
-        async with httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False, trust_env=True) as client:
+        async with self._client() as client:
             while True:
                 await self._woken.wait()
                 self._woken.clear()
@@ -61,13 +61,21 @@ class Sender:
                     await self._deliver(client, self._waiting.popleft())
                     self._busy = False
 
+    def _client(self) -> httpx.AsyncClient:
+        """One that takes the environment's proxy, where there is one that can be used."""
+        try:
+            return httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False, trust_env=True)
+        except Exception as error:  # ImportError of SOCKS, ValueError, InvalidURL: its text may hold a password
+            self._lost(f"the proxy of the environment cannot be used ({type(error).__name__}): asked without one")
+            return httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False)
+
     async def _deliver(self, client: httpx.AsyncClient, body: dict[str, Any]) -> None:
         why = ""
         for number in range(TRIES_MAX):
             wait_s = min(WAIT_S_MAX, WAIT_S * 2.0**number)
             try:
                 answer = await client.post(self._url.get_secret_value(), json=body)
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
+            except Exception as error:  # not of httpx alone: whoever ends here sends nothing ever after
                 why = type(error).__name__  # its text may hold the address
             else:
                 if answer.is_success:
