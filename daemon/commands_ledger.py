@@ -53,14 +53,22 @@ def export(out: Out = None, data_dir: DataDir = None) -> None:
 
     def work() -> int:
         from daemon import ledger_text
+        from daemon.errors import Failed
         from daemon.options import parse_data_dir
 
         directory = parse_data_dir(data_dir)
         if out is None:
             ledger_text.export(directory, sys.stdout)
             return 0
-        with out.open("w", encoding="utf-8") as file:
-            count = ledger_text.export(directory, file)
+        part = out.with_name(f"{out.name}.part")  # what stands there is good until there is something better
+        try:
+            with part.open("w", encoding="utf-8") as file:
+                count = ledger_text.export(directory, file)
+            part.replace(out)
+        except OSError as error:
+            raise Failed(f"--out {out}: {error.strerror}") from error
+        finally:
+            part.unlink(missing_ok=True)
         typer.echo(f"{count} entries in {out}", err=True)
         return 0
 

@@ -3,6 +3,7 @@
 The records are folded by the ledger's own mind, so that a report and the daemon cannot disagree.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 
 from msgspec import Struct
@@ -17,6 +18,9 @@ from venues.market import Fill, Rejected
 
 FILL, FUNDING, DEPOSIT = "fill:", "funding:", "deposit:"
 """How the ids of entries begin."""
+
+COIN_FEE = ":fee"
+"""How the ids of fills end that are a fee which the venue took in coins, behind the fill's own: nobody's wish."""
 
 
 class Filled(Struct, frozen=True, kw_only=True):
@@ -39,6 +43,11 @@ class Filled(Struct, frozen=True, kw_only=True):
     at_ns: int
     run: int
 
+    @property
+    def is_coin_fee(self) -> bool:
+        """Whether it is the fee of another fill, and no trade."""
+        return self.id.endswith(COIN_FEE)
+
 
 class Cash(Struct, frozen=True, kw_only=True):
     """Money that came or went without a fill: funding of a symbol, a deposit."""
@@ -56,6 +65,7 @@ class Reading(Struct, frozen=True, kw_only=True):
 
     engines: tuple[str, ...]
     equity_minor: int
+    moved_minor: int  # deposits less withdrawals, booked by then
     at_ns: int
     run: int
 
@@ -103,6 +113,7 @@ class _Teller:
         self.story = story
         self.run = 0
         self.orders: dict[str, OrderPlanned] = {}
+        self.moved: Counter[str] = Counter()  # by engine: what came less what went
         self.told: dict[str, Fill] = {}  # of our orders: journaled just before its entry
 
     def tell(self, record: Struct) -> None:
@@ -144,7 +155,11 @@ class _Teller:
                 at_ns=entry.at_ns,
                 run=self.run,
             )
-            (self.story.booked if f"{kind}:" == FUNDING else self.story.moves).append(cash)
+            if f"{kind}:" == FUNDING:
+                self.story.booked.append(cash)
+            else:
+                self.story.moves.append(cash)
+                self.moved[cash.engine] += cash.amount_minor
 
     def _filled(self, entry: Entry, name: str, before: Position, after: Position) -> Filled:
         told = self.told.pop(name, None)
@@ -173,7 +188,13 @@ class _Teller:
         if breaker.equity_minor is None:
             return
         engines = breaker.engines or (changed.engine,)
-        reading = Reading(engines=engines, equity_minor=breaker.equity_minor, at_ns=changed.at_ns, run=self.run)
+        reading = Reading(
+            engines=engines,
+            equity_minor=breaker.equity_minor,
+            moved_minor=sum(self.moved[engine] for engine in engines),
+            at_ns=changed.at_ns,
+            run=self.run,
+        )
         if self.story.readings[-1:] != [reading]:  # engines of one account say the same
             self.story.readings.append(reading)
 

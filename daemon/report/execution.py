@@ -5,7 +5,7 @@ from decimal import Decimal
 from math import isfinite
 
 from actors.messages import OrderPlanned
-from daemon.report.booked import Booked, Filled
+from daemon.report.booked import COIN_FEE, Booked, Filled
 from daemon.report.rows import ExecutionRow, WantRow
 from daemon.report.shares import bps, share
 from daemon.report.told import Told
@@ -18,14 +18,17 @@ from venues.market import MINOR_PER_USD
 def executions(fills: Sequence[Filled], told: Told, books: Books) -> Iterable[ExecutionRow]:
     """Fills by engine, what they were for, and who waited."""
     groups: dict[tuple[str, str, str], list[Filled]] = {}
+    in_coins = {fill.id.removesuffix(COIN_FEE): fill.fee_minor for fill in fills if fill.is_coin_fee}
     for fill in fills:
+        if fill.is_coin_fee:
+            continue
         liquidity = {None: "unknown", True: "maker", False: "taker"}[fill.maker]
         groups.setdefault((fill.engine, _purpose(fill), liquidity), []).append(fill)
     for (engine, purpose, liquidity), group in sorted(groups.items()):
         traded = sum(abs(fill.paid_minor) for fill in group)
         slips = [(abs(fill.paid_minor), slip) for fill in group if (slip := slippage(fill, told, books)) is not None]
         measured, slipped = sum(worth for worth, _ in slips), sum(slip for _, slip in slips)
-        fees = sum(fill.fee_minor for fill in group)
+        fees = sum(fill.fee_minor + in_coins.get(fill.id, 0) for fill in group)
         yield ExecutionRow(
             engine=engine,
             purpose=purpose,
@@ -64,11 +67,14 @@ def wants(story: Booked, window: Window) -> Iterable[WantRow]:
             filled[event.intent_id] = filled.get(event.intent_id, 0) + abs(event.lots)
     refused = {told.order_id for told, _ in story.rejected}
     chains: dict[str, list[OrderPlanned]] = {}
+    begun: dict[str, bool] = {}  # whether its first order is of the window: one that is moved over midnight is one
     for planned in story.planned:
-        if window.holds(planned.order.at_ns, planned.run):
-            chains.setdefault(planned.order.order.intent_id, []).append(planned.order)
+        chains.setdefault(planned.order.order.intent_id, []).append(planned.order)
+        begun.setdefault(planned.order.order.intent_id, window.holds(planned.order.at_ns, planned.run))
     groups: dict[tuple[str, str, str], list[list[OrderPlanned]]] = {}
-    for chain in chains.values():
+    for intent, chain in chains.items():
+        if not begun[intent]:
+            continue
         first = chain[0]
         purpose = Purpose.ENTRY if first.entry else Purpose.EXIT
         groups.setdefault((first.engine, purpose.value, first.order.time_in_force.value), []).append(chain)

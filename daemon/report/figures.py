@@ -56,13 +56,14 @@ def _pnl(events: Sequence[Any], place: Callable[[Any], tuple[str, str]]) -> Iter
         fills = [event for event in mine if isinstance(event, Filled)]
         funding = sum(event.amount_minor for event in mine if not isinstance(event, Filled))
         realised, fees = sum(fill.realised_minor for fill in fills), sum(fill.fee_minor for fill in fills)
+        trades = [fill for fill in fills if not fill.is_coin_fee]
         counted = [fill for fill in fills if fill.venue_minor is not None]
         venues = sum(fill.venue_minor or 0 for fill in counted)
         yield PnlRow(
             engine=engine,
             symbol=symbol,
-            fills=len(fills),
-            traded_minor=sum(abs(fill.paid_minor) for fill in fills),
+            fills=len(trades),
+            traded_minor=sum(abs(fill.paid_minor) for fill in trades),
             realised_minor=realised,
             fees_minor=fees,
             funding_minor=funding,
@@ -105,17 +106,14 @@ def _reasons(trips: Sequence[Trip], told: Told) -> Iterable[ReasonRow]:
 
 
 def _halts(story: Booked, window: Window) -> Iterable[HaltRow]:
-    """Latches that began in the window or reached into it."""
-    last: dict[str, HaltRow] = {}
-    rows: list[tuple[HaltRow, bool]] = []
+    """Latches that held in the window, or in a part of it."""
+    last: dict[str, tuple[HaltRow, int]] = {}  # and the run in which it began
     for latched in story.latches:
         state, before = latched.state, last.pop(latched.state.engine, None)
-        inside = window.holds(state.at_ns, latched.run)
-        if before is not None:
-            begun_inside = window.holds(before.from_ns, latched.run)
-            rows.append((replace(before, until_ns=state.at_ns), inside or begun_inside))
+        if before is not None and window.meets((before[0].from_ns, before[1]), (state.at_ns, latched.run)):
+            yield replace(before[0], until_ns=state.at_ns)
         if state.state is not Trading.ACTIVE:
-            last[state.engine] = HaltRow(
+            row = HaltRow(
                 engine=state.engine or "all",
                 state=state.state.value,
                 by=state.by,
@@ -123,8 +121,8 @@ def _halts(story: Booked, window: Window) -> Iterable[HaltRow]:
                 from_ns=state.at_ns,
                 until_ns=0,
             )
-    yield from (row for row, shown in rows if shown)
-    yield from last.values()
+            last[state.engine] = row, latched.run
+    yield from (row for row, run in last.values() if window.meets((row.from_ns, run), None))
 
 
 def _equity(story: Booked, window: Window) -> Iterable[EquityRow]:
@@ -134,10 +132,10 @@ def _equity(story: Booked, window: Window) -> Iterable[EquityRow]:
             accounts.setdefault(reading.engines, []).append(reading)
     for engines, readings in accounts.items():
         values = [reading.equity_minor for reading in readings]
-        high, drawdown = values[0], Decimal(0)
-        for value in values:
-            high = max(high, value)
-            drawdown = max(drawdown, Decimal(high - value) / high)
+        high, drawdown, moved = values[0], Decimal(0), readings[0].moved_minor
+        for reading in readings:  # what was paid in or taken out moves the high with it, as it does the breaker's
+            high, moved = max(high + reading.moved_minor - moved, reading.equity_minor), reading.moved_minor
+            drawdown = max(drawdown, Decimal(high - reading.equity_minor) / high if high > 0 else Decimal(0))
         moves = [
             cash.amount_minor
             for cash in story.moves

@@ -15,9 +15,6 @@ from risk.money import divide_half_even
 from risk.position import closing_lots
 from venues.market import Side
 
-COIN_FEE = ":fee"
-"""How the ids of fills end that are a fee which the venue took in coins: nobody's wish."""
-
 
 class Trip(Struct, kw_only=True):
     """One trip; sums are in minor units and not negative but for profits."""
@@ -78,7 +75,8 @@ class _Pairing:
             trip.exit_minor += abs(paid_closing)
             trip.realised_minor += event.realised_minor
             _count(trip, trip.exit_intents, event, fee_closing)
-            if opening or not event.after.opened_ns:
+            # what is so little after the fee of a first part that it counts as nothing waits for the next part
+            if opening or not (event.after.lots if event.is_coin_fee else event.after.opened_ns):
                 trip.closed_ns, trip.run = event.at_ns, event.run
                 yield self.open.pop(place)
         if opening:
@@ -97,5 +95,5 @@ class _Pairing:
 def _count(trip: Trip, intents: list[str], event: Filled, fee_minor: int) -> None:
     trip.fees_minor += fee_minor
     trip.fills += 1
-    if event.intent_id not in intents and not event.id.endswith(COIN_FEE):
+    if event.intent_id not in intents and not event.is_coin_fee:
         intents.append(event.intent_id)

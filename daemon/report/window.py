@@ -31,6 +31,12 @@ class Window(Struct, frozen=True, kw_only=True):
         """Whether a record belongs to it."""
         return run == self.run if self.run else self.from_ns <= at_ns < self.until_ns
 
+    def meets(self, begun: tuple[int, int], ended: tuple[int, int] | None) -> bool:
+        """Whether what held from one record to another (time and run of each; None: it still holds) did so in it."""
+        if self.run:
+            return begun[1] <= self.run and (ended is None or self.run <= ended[1])
+        return begun[0] < self.until_ns and (ended is None or ended[0] >= self.from_ns)
+
     def logged(self, at_ns: int, run_id: str) -> bool:
         """Whether a line of the log does."""
         return run_id == self.run_id if self.run else self.from_ns <= at_ns < self.until_ns
@@ -39,9 +45,12 @@ class Window(Struct, frozen=True, kw_only=True):
 def days(last_ns: int, on: str, count: int) -> Window:
     """So many account days (UTC) that end with the one named, or with that of the newest record."""
     day = parse_day(on) if on else (EPOCH + timedelta(seconds=last_ns // NS_PER_S)).date()
-    until = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
+    try:
+        until = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
+        first = day - timedelta(days=count - 1)
+    except OverflowError as error:
+        raise BadInput("--on", on, "a day, as 2026-11-20") from error
     until_ns = (until - EPOCH) // timedelta(seconds=1) * NS_PER_S
-    first = day - timedelta(days=count - 1)
     title = f"{day}" if count == 1 else f"{first} to {day}"
     return Window(title=title, from_ns=until_ns - count * NS_PER_DAY, until_ns=until_ns)
 
