@@ -316,4 +316,4 @@ def subscribe(
                     break
         return 0
 
-    finish(work)
+    finish(work, left=True)

@@ -77,7 +77,7 @@ def alpaca(
         )
         return emulate_alpaca.serve_alpaca(asked, as_json=as_json)
 
-    finish(work)
+    finish(work, left=True)
 
 
 @emulate.command(epilog="Example: obid emulate hyperliquid --seed 7 --faults default --account 0x5e9e...:10000")
@@ -106,4 +106,4 @@ def hyperliquid(
         )
         return emulated.serve_hyperliquid(asked, as_json=as_json)
 
-    finish(work)
+    finish(work, left=True)

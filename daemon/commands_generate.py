@@ -67,4 +67,4 @@ def generate(
             return made.stream(asked, stream, paced=paced)
         return made.generate(asked, wanted, as_json=as_json)
 
-    finish(work)
+    finish(work, left=True)

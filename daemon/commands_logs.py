@@ -69,4 +69,4 @@ def logs(
             typer.echo(json.dumps(line, ensure_ascii=False) if as_json else log_reader.line_text(line))
         return 0
 
-    finish(work)
+    finish(work, left=follow)

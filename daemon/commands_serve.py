@@ -65,7 +65,7 @@ def serve(
         )
         return serve_http(asked, as_json=as_json)
 
-    finish(work)
+    finish(work, left=True)
 
 
 def mcp(data_dir: DataDir = None) -> None:
@@ -77,7 +77,7 @@ def mcp(data_dir: DataDir = None) -> None:
 
         return speak(folder)
 
-    finish(work)
+    finish(work, left=True)
 
 
 @keys.command(epilog="Example: obid keys create --scope generate --scope stream --name laptop")

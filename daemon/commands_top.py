@@ -42,4 +42,4 @@ def top(data_dir: DataDir = None, read_only: ReadOnly = False) -> None:
         Top(lambda hear: Poller(directory, hear), version("obid"), read_only=read_only).run(mouse=False)
         return 0
 
-    finish(work)
+    finish(work, left=True)

@@ -15,8 +15,15 @@ DataDir = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
-def finish(work: Callable[[], int]) -> None:
-    """Do the work and exit with its code; an error of ours becomes one line on stderr, Ctrl-C ends quietly."""
+INTERRUPTED = 130
+"""What was ended by Ctrl-C did not do its work: a soak has not passed, an order was not taken."""
+
+
+def finish(work: Callable[[], int], *, left: bool = False) -> None:
+    """Do the work and exit with its code; an error of ours becomes one line on stderr, Ctrl-C ends quietly.
+
+    `left`: Ctrl-C is how one leaves it, as `logs -f` and `ctl subscribe`; a run catches SIGINT itself.
+    """
     try:
         code = work()
     except (ObidError, ConfigError) as error:
@@ -25,7 +32,7 @@ def finish(work: Callable[[], int]) -> None:
         typer.echo(hidden(f"obid: {' '.join(str(error).split())}"), err=True)
         code = getattr(error, "exit_code", BadInput.exit_code)
     except KeyboardInterrupt:
-        code = 0  # how one leaves `logs -f` and `ctl subscribe`; a run catches SIGINT itself
+        code = 0 if left else INTERRUPTED
     raise typer.Exit(code)
 
 

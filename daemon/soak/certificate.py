@@ -2,14 +2,15 @@
 
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
+from itertools import groupby
 
 import numpy as np
 from msgspec import Struct
 
 from daemon.soak.evidence import Calmed, Evidence, Sample, Water
-from daemon.soak.slopes import Slope, slope_of
+from daemon.soak.slopes import HOUR_S, Slope, slope_of
 from risk.invariants import Invariant
 
 MIB = 2**20
@@ -76,8 +77,10 @@ class Certificate(Struct, frozen=True, kw_only=True):
 
 def certify(seen: Evidence) -> Certificate:
     """Judge a soak."""
-    rss = slope_of(seen.samples, rss_mib)
-    fds, tasks = slope_of(seen.samples, lambda one: one.fds), slope_of(seen.samples, lambda one: one.tasks)
+    lived = longest_life(seen.samples) if seen.kind == "real" else seen.samples
+    after_s = HOUR_S + (lived[0].at_s if lived else 0.0)
+    rss = slope_of(lived, rss_mib, after_s)
+    fds, tasks = slope_of(lived, lambda one: one.fds, after_s), slope_of(lived, lambda one: one.tasks, after_s)
     reasons = [*_of_run(seen), *_of_faults(seen), *_of_invariants(seen), *_of_slopes(rss, fds, tasks)]
     known = [mib for sample in seen.samples if (mib := rss_mib(sample)) is not None]
     return Certificate(
@@ -122,6 +125,12 @@ def versions() -> Versions:
     return Versions(
         obid=version("obid"), python=platform.python_version(), numpy=np.__version__, platform=platform.platform()
     )
+
+
+def longest_life(samples: Sequence[Sample]) -> Sequence[Sample]:
+    """Those of the life that lasted longest: where each is a process of its own, memory begins anew with each."""
+    lives = (list(group) for _, group in groupby(samples, lambda one: one.lives))
+    return max(lives, key=lambda one: one[-1].at_s - one[0].at_s, default=[])
 
 
 def rss_mib(sample: Sample) -> float | None:
@@ -171,7 +180,8 @@ def _of_slopes(rss: Slope | None, fds: Slope | None, tasks: Slope | None) -> Ite
 
 def _notes(seen: Evidence, rss: Slope | None) -> Iterator[str]:
     if rss is None or rss.hours < SLOPE_HOURS_MIN:
-        yield f"too short for slopes: they need {1 + SLOPE_HOURS_MIN:g} hours"
+        of = " of one life" if seen.kind == "real" else ""
+        yield f"too short for slopes: they need {1 + SLOPE_HOURS_MIN:g} hours{of}"
     if seen.hours < FAULTS_HOURS_MIN and seen.kinds:
         yield "too short to ask that each kind of fault fired"
     if seen.kind == "virtual":

@@ -12,18 +12,22 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TextIO
 
 from msgspec import Struct
 
+from actors.messages import OrderPlanned
+from actors.records import read
 from config.universe import load_universe
 from daemon.books import recover_from
 from daemon.control_client import ControlClient
 from daemon.emulate_alpaca import plan_for, universe
 from daemon.errors import BadInput, DaemonAbsent, Failed
+from daemon.log_reader import LOG_FOLDER, LOG_NAME, LogFilter
+from daemon.log_reader import read as read_log
 from daemon.soak.checks import plain
 from daemon.soak.evidence import WELL_S_MAX, Calmed, Evidence, Sample, Told, Water
 from daemon.soak.kinds import OF_VENUE, named, toml_of
@@ -33,6 +37,7 @@ from daemon.soak.usage import usage_of
 from daemon.soak.world import RESTART_S, ROUTES
 from supervisor.clock import NS_PER_S, Clock
 from supervisor.draws import uniform
+from supervisor.journal import Journal
 from supervisor.wall import run_wall
 
 SAMPLE_S = 60.0
@@ -42,6 +47,8 @@ STOP_S = 60.0
 OURS = ("kill", "stop")
 """Kinds of the world that need nothing but a signal."""
 ANSWER_S = 30.0
+BROKEN = "invariant_broken"
+"""The event of the log."""
 
 
 class Venue(Struct):
@@ -67,6 +74,7 @@ class RealSoak:
         self.venues: list[Venue] = []
         self.daemon: subprocess.Popen[bytes] | None = None
         self.snapshot: dict[str, Any] = {}  # the last that this life told
+        self.sent: signal.Signals | None = None  # to this life
         self.slots = {one.kind: 0 for one in plan.faults if one.kind in OURS}
 
     async def live(self, clock: Clock) -> None:
@@ -88,8 +96,7 @@ class RealSoak:
         well_s: float | None = None
         while evidence.calmed.whole_s is None and clock.now_ns() < until_ns:
             await self._keep_alive(clock)
-            self._ask()
-            if self._well():
+            if self._ask() and self._well():  # what it said before the last fault was over is old
                 seconds = (clock.now_ns() - quiet_ns) / NS_PER_S
                 well_s = seconds if well_s is None else well_s
                 rows = self.snapshot["engines"]
@@ -109,6 +116,7 @@ class RealSoak:
             self._buried(self.daemon.returncode)
             await clock.sleep(RESTART_S)
         self.evidence.lives += 1
+        self.sent = None
         engines = [part for engine in self.plan.engines for part in ("--engine", engine)]
         told = ["--mode", "live" if "perps" in self.plan.engines else "paper", "--plain", "--data-dir", str(self.data)]
         command = [sys.executable, "-m", "daemon", "run", *told, *engines, "--config", str(self.folder / "real.toml")]
@@ -132,7 +140,8 @@ class RealSoak:
         self.snapshot = {}
         self.evidence.exits["killed" if code == -signal.SIGKILL else f"code {code}"] += 1
         self.evidence.kills += code == -signal.SIGKILL
-        if code not in (0, 1, -signal.SIGKILL):
+        killed = code == -signal.SIGKILL and self.sent == signal.SIGKILL  # and not for want of memory
+        if not killed and code not in ((0, 1) if self.plan.faults else (0,)):
             self.evidence.failures.append(f"life {self.evidence.lives} ended with {code}: {self.folder / 'run.txt'}")
 
     def _befall(self, now_s: float) -> None:
@@ -145,13 +154,22 @@ class RealSoak:
                 continue
             self.slots[drawn.kind] += 1
             self.evidence.fired[drawn.kind] += 1
-            self.daemon.send_signal(signal.SIGKILL if drawn.kind == "kill" else signal.SIGTERM)
+            self._send(signal.SIGKILL if drawn.kind == "kill" else signal.SIGTERM)
 
-    def _ask(self) -> None:
-        """What the daemon says of itself; where it is not up, what it said last stays."""
-        gone = (DaemonAbsent, Failed, BadInput, ConnectionError)
-        with suppress(*gone), ControlClient(self.data, ANSWER_S) as client:
-            self.snapshot = client.ask("snapshot")
+    def _send(self, number: signal.Signals) -> None:
+        """Send the daemon a signal; the worst that was sent is what it may die of."""
+        assert self.daemon is not None, "who sends has looked"
+        self.sent = signal.SIGKILL if signal.SIGKILL in (number, self.sent) else number
+        self.daemon.send_signal(number)
+
+    def _ask(self) -> bool:
+        """What the daemon says of itself; where it does not answer, what it said last stays."""
+        try:
+            with ControlClient(self.data, ANSWER_S) as client:
+                self.snapshot = client.ask("snapshot")
+        except (DaemonAbsent, Failed, BadInput, ConnectionError):
+            return False
+        return True
 
     def _look(self, at_s: float) -> None:
         """Take a sample."""
@@ -188,13 +206,13 @@ class RealSoak:
         """Stop the daemon as an operator does."""
         if self.daemon is None:
             return
-        self.daemon.send_signal(signal.SIGTERM)
+        self._send(signal.SIGTERM)
         until_ns = clock.now_ns() + round(STOP_S * NS_PER_S)
         while self.daemon.poll() is None and clock.now_ns() < until_ns:
             await clock.sleep(LOOK_S)
         if self.daemon.poll() is None:
             self.evidence.failures.append(f"it did not stop within {STOP_S:g} s")
-            self.daemon.kill()
+            self._send(signal.SIGKILL)
         self._buried(self.daemon.wait())
         if self.daemon.returncode not in (0, -signal.SIGKILL):
             self.evidence.failures.append(
@@ -203,8 +221,11 @@ class RealSoak:
 
     def _compare(self) -> None:
         """Ledger and venues, when the daemon is gone."""
-        evidence, mind = self.evidence, recover_from(self.data / "journal.sqlite")
-        evidence.orders = len(mind.orders)
+        path = self.data / "journal.sqlite"
+        evidence, mind = self.evidence, recover_from(path)
+        with closing(Journal.read_only(path)) as journal:  # the mind forgets those that are long over
+            evidence.orders = sum(isinstance(read(one), OrderPlanned) for one in journal.read())
+        self._broken()
         alive = [order_id for order_id, order in mind.orders.items() if not order.over]
         evidence.failures += [f"alive in the ledger at the end: {order_id}" for order_id in alive]
         for venue in self.venues:
@@ -224,6 +245,14 @@ class RealSoak:
             evidence.fills += len(truth["fills"])
             evidence.fired.update(statistics["faults"])
             evidence.sockets += statistics["sockets"]
+
+    def _broken(self) -> None:
+        """Invariants that a life broke after it was last asked: its log has them."""
+        if not any(self.data.glob(f"{LOG_FOLDER}/{LOG_NAME}*")):
+            return
+        for line in read_log(self.data, LogFilter(events=frozenset({BROKEN}))):
+            if line.get("event") == BROKEN:
+                self.evidence.told.broken.setdefault(str(line["invariant"]), str(line["what"]))
 
 
 def _only(told: Mapping[str, Any]) -> Any:
