@@ -62,7 +62,11 @@ class ControlClient:
 
     def _send(self, verb: str, args: dict[str, Any]) -> None:
         self._count += 1
-        request = {"id": self._count, "verb": verb, "args": args}
+        # a reason from a terminal that does not speak UTF-8 is no reason not to halt
+        said = {
+            name: one.encode(errors="replace").decode() if isinstance(one, str) else one for name, one in args.items()
+        }
+        request = {"id": self._count, "verb": verb, "args": said}
         if self.token:
             request["token"] = self.token
         try:

@@ -1,10 +1,10 @@
 """Explain: the chain of one order or intent, from the book that was seen to the fill or the refusal, out of the log."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from daemon.errors import BadInput
+from daemon.errors import BadInput, Failed
 from daemon.log_reader import LogFilter, read
 from daemon.snapshot import Explanation, Fact, Step
 from daemon.times import ns_of
@@ -30,11 +30,16 @@ SEEN = ("tier", "book", "bar")
 """Steps that were seen, not done: they come first, whatever their stamps."""
 
 
-def explain(data_dir: Path, wanted: str, instruments: Instruments) -> Explanation:
-    """Tell the chain of an order or intent by its id or the beginning of it. Raises BadInput when there is none."""
+def explain(
+    data_dir: Path, wanted: str, instruments: Instruments, left: Callable[[], bool] = lambda: False
+) -> Explanation:
+    """Tell the chain of an order or intent by its id or the beginning of it. Raises BadInput when there is none.
+
+    `left`: whether nobody waits for it any more; a thread that read on would hold up the end of the daemon.
+    """
     if len(wanted) < ID_CHARS_MIN:
         raise BadInput("ORDER", wanted, f"an id of an order or intent, or at least {ID_CHARS_MIN} characters of it")
-    intents = {intent for line in _lines(data_dir) if (intent := _intent_named(line, wanted))}
+    intents = {intent for line in _lines(data_dir, left) if (intent := _intent_named(line, wanted))}
     if not intents:
         raise BadInput("ORDER", wanted, "no order or intent with this id is in the log; `obid ctl orders` lists them")
     if len(intents) > 1:
@@ -43,7 +48,7 @@ def explain(data_dir: Path, wanted: str, instruments: Instruments) -> Explanatio
     steps: list[Step] = []
     orders: set[str] = set()
     tiers: dict[tuple[str, str, str], Line] = {}  # run, engine, symbol -> what was measured there before
-    for line in _lines(data_dir):
+    for line in _lines(data_dir, left):
         if line.get("event") == "tier_changed":
             tiers[_whose(line)] = line
         elif line.get("event") == "intent" and line["id"] == intent_id and (tier := tiers.get(_whose(line))):
@@ -55,8 +60,12 @@ def explain(data_dir: Path, wanted: str, instruments: Instruments) -> Explanatio
     return Explanation(intent_id, tuple(steps))
 
 
-def _lines(data_dir: Path) -> Iterator[Line]:
-    return read(data_dir, LogFilter())
+def _lines(data_dir: Path, left: Callable[[], bool]) -> Iterator[Line]:
+    """All lines. Raises Failed once nobody waits."""
+    for line in read(data_dir, LogFilter()):
+        if left():
+            raise Failed("nobody waits for this any more")
+        yield line
 
 
 def _intent_named(line: Line, wanted: str) -> str:

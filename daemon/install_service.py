@@ -14,6 +14,8 @@ SYSTEM_FOLDER = Path("/etc/systemd/system")
 SYSTEM_DATA, SYSTEM_CONFIG = Path("/var/lib/obid"), Path("/etc/obid")
 MAIN, DEADMAN = "obid.service", "obid-deadman.service"
 FILE_MODE = 0o644
+HIDDEN = (Path("/home"), Path("/root"), Path("/run/user"))
+"""What ProtectHome=yes of the hardened units leaves empty (systemd.exec(5))."""
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -62,8 +64,19 @@ def folder(wanted: Wanted) -> Path:
     return Path.home() / ".config" / "systemd" / "user" if wanted.user else SYSTEM_FOLDER
 
 
+def refuse_hidden(wanted: Wanted) -> None:
+    """What a unit of the machine could not reach, so that it would never start. Raises BadInput."""
+    program = Path((wanted.program or (sys.executable,))[0])
+    named = [program, program.resolve(), *filter(None, (wanted.config, wanted.data_dir))]
+    for path in () if wanted.user else named:
+        if any(path.is_relative_to(place) for place in HIDDEN):
+            right = "is hidden from a service of the machine (ProtectHome): have it in /opt, or use --user"
+            raise BadInput("install-service", path, right)
+
+
 def install(wanted: Wanted, *, force: bool) -> list[str]:
     """Write them; what to do next, in lines. Raises Failed, and BadInput for a file that somebody has changed."""
+    refuse_hidden(wanted)
     where, lines = folder(wanted), []
     for name, text in units(wanted).items():
         path = where / name

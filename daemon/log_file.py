@@ -59,7 +59,9 @@ class LogFile:
         if not self.buffer:
             return
         try:
-            if self._is_full():
+            if self._file < 0:  # the last rotation got no new file
+                self._file, self._size = self._open()
+            elif self._is_full():
                 self._rotate()
             self._begun_s = self._begun_s or self.at_s
             written = os.write(self._file, self.buffer)
@@ -107,13 +109,13 @@ class LogFile:
         for number in range(self._rotated(), 0, -1):
             self._numbered(number).replace(self._numbered(number + 1))
         self.path.replace(self._numbered(1))
+        os.close(self._file)
+        self._file = -1
         left = self.keep.bytes_max
         for number in range(1, self._rotated() + 1):
             left -= self._numbered(number).stat().st_size
             if number > self.keep.files or left < 0:
                 self._numbered(number).unlink()
-        os.close(self._file)
-        self._file = -1
         self._file, self._size = self._open()
 
     def _numbered(self, number: int) -> Path:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from threading import Event
 from typing import Any
 
 from msgspec import Struct
@@ -119,9 +120,11 @@ class Operator:
         return self._now().actors
 
     async def _positions(self, args: verbs.Scope) -> object:
+        self._check(args.engine, args.symbol)
         return positions_of(self._now(), args.engine, args.symbol)
 
     async def _orders(self, args: verbs.Scope) -> object:
+        self._check(args.engine, args.symbol)
         return orders_of(self._now(), args.engine, args.symbol)
 
     async def _snapshot(self, _: Struct) -> object:
@@ -142,8 +145,12 @@ class Operator:
             right = f"a symbol that is traded here ({nearest(args.id, known)}), or at least {ID_CHARS_MIN} characters"
             raise BadInput("ORDER|SYMBOL", args.id, f"{right} of the id of an order or intent")
         self.log.flush()
-        told = partial(explain, self.options.data_dir, args.id, self.board.instruments)
-        return await asyncio.get_running_loop().run_in_executor(None, told)
+        left = Event()
+        told = partial(explain, self.options.data_dir, args.id, self.board.instruments, left.is_set)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(None, told)
+        finally:
+            left.set()
 
     def _why(self, symbol: str, engines: Sequence[str]) -> WhyAnswer:
         if self.house is None or self.picture is None:
