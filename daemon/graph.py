@@ -241,7 +241,7 @@ def engine_children(parts: Parts, engine: str) -> tuple[ChildSpec, ...]:
         child(
             "signal",
             Signal,
-            lambda: MindBody(Signal(profile, instruments, intents, parts.calendar, None, flattened)),
+            lambda: MindBody(Signal(profile, instruments, intents, parts.calendar, flattened=flattened)),
             engine,
         ),
         bars,

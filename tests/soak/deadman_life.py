@@ -38,7 +38,7 @@ class Placer:
 
     hears, says = Signal.hears, Signal.says
 
-    def __init__(self, profile: Any, instruments: Any, new_id: Any, calendar: Any = None):
+    def __init__(self, profile: Any, instruments: Any, new_id: Any, calendar: Any = None, **_: Any):
         self.instruments, self.new_id, self.engine = instruments, new_id, profile.engine
         self.alive: dict[str, set[str]] = {symbol: set() for symbol in instruments}
         self.wished_ns = dict.fromkeys(instruments, 0)

@@ -52,7 +52,7 @@ def test_seeds_draw_worlds_of_their_own_and_together_they_draw_every_kind():
 
 def test_a_wrong_design_is_found_out():
     """A child process, so that the wrong design ends with it."""
-    asked = ["-m", "tests.soak.sim", "--seed", "3", "--hours", "0.02", "--control", "resent"]
+    asked = ["-m", "tests.soak.sim", "--seed", "11", "--hours", "0.05", "--control", "resent"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, *asked], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
