@@ -16,13 +16,10 @@ from actors.messages import BarHistory, Imbalance, Mark
 from supervisor.clock import NS_PER_S
 from supervisor.mailbox import Hears, latest
 from supervisor.messages import ChildStarted, Tick
-from venues.market import Bar
+from venues.market import AHEAD_NS_MAX, Bar
 
 GRACE_NS = 2 * NS_PER_S
 """How long after its end a bar waits for books on their way: they reach us well under a second after their stamp."""
-
-AHEAD_NS_MAX = 60 * NS_PER_S
-"""A book stamped this far ahead of its arrival is a wrong clock; believing it would close every bar until then."""
 
 STRATEGY = "signal"
 """The child whose restart asks for the history."""

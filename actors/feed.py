@@ -9,7 +9,7 @@ from supervisor.actor import Post
 from supervisor.clock import NS_PER_MS, NS_PER_S
 from supervisor.mailbox import Hears
 from supervisor.messages import ChildStarted
-from venues.market import Book, Level, MarketEvent, Trade
+from venues.market import AHEAD_NS_MAX, Book, Level, MarketEvent, Trade
 from venues.venue import Venue, VenueMisspoke, VenueUnreachable
 
 HISTORY_PAUSE_S, HISTORY_PAUSE_S_MAX = 2.0, 60.0
@@ -22,9 +22,6 @@ FROZEN_NS = 60 * NS_PER_S
 """The touches of all symbols together do not stand still for so long in a market that lives; where they do, the same
 books are being sent again and again, whatever their stamps say."""
 
-
-AHEAD_NS_MAX = 60 * NS_PER_S
-"""A stamp this far ahead of its arrival is a wrong clock; what comes after it is not behind it for that."""
 
 UNSEEN_MAX = 16
 """Events of a backlog that are carried before the others run: a socket that never runs dry would never let them, and

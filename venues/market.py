@@ -13,11 +13,17 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from supervisor.clock import NS_PER_S
+
 MINOR_PER_USD = 1_000_000
 """Money is counted in millionths of a dollar: Hyperliquid's tick times its lot is exactly that (6 decimals in all)."""
 
 PRICE_MAX = 1e12
 """No quoted price or size reaches this; a larger number on the wire is damage. It also refuses inf and nan."""
+
+AHEAD_NS_MAX = 60 * NS_PER_S
+"""A stamp this far ahead of its arrival is a wrong clock: believed, it would close every bar until then, and what comes
+after it would be behind it for as long."""
 
 Positive = Annotated[float, Meta(gt=0, lt=PRICE_MAX)]
 

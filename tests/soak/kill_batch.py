@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from daemon.soak.plan import HASTY
 from tests.soak import kill_checks, kill_points, kill_venue, kill_warm
 from tests.soak.hour import post
 from tests.soak.kill_controls import CONTROLS, plan_against
@@ -43,30 +44,6 @@ ZEROS = ("orphans", "duplicates", "wrong_verdicts", "lost", "unequal", "latch", 
 """Kinds of failures."""
 
 ROUTES = {"hyperliquid": "native", "alpaca": "spot"}
-CONFIG = """
-[{engine}.signal]
-window_bars = 5
-trend_bars = 5
-trend_gate = false
-bar_s = 1
-[{engine}.tier_default]
-z_entry = 0.3
-z_exit = 0.1
-[{engine}.routes.{route}]
-entry = "maker"
-exit = "taker"
-lifetime_s = 3
-reprices_max = 3
-reprice_bps_min = 0.0
-reprice_gap_s = 1.0
-[{engine}.risk]
-orders_per_minute = 6000
-orders_burst = 6000
-net_cap_usd = 100000
-daily_loss_usd = 1000000
-drawdown_max = 0.9
-"""
-"""A strategy without patience: it places, moves, cancels and crosses every few seconds of the venue's."""
 
 
 class Failure(NamedTuple):
@@ -323,7 +300,7 @@ def emulated(asked: Asked, folder: Path) -> Iterator[Home]:
             told = msgspec.json.decode(said.readline())
             os.environ.update(kill_venue.environment_of(asked.venue, told, market))
             home = Home(asked.venue, told["url"], folder / "kill.toml", folder / "data", asked.speed, asked.control)
-            config = CONFIG.format(engine=home.engine, route=ROUTES[asked.venue])
+            config = HASTY.format(engine=home.engine, route=ROUTES[asked.venue], exit="taker", orders_per_minute=6000)
             home.config.write_text(told["config"] + "\n" + config)
             kill_warm.load(home)
             yield home

@@ -20,7 +20,7 @@ from venues.hyperliquid.asking import Asker
 from venues.hyperliquid.budget import Urgency
 from venues.hyperliquid.streams import Streams
 from venues.hyperliquid.subscriptions import Damaged, Lost, Quarantine
-from venues.market import BOOK_DEPTH, Book, Level, MarketEvent, Trade
+from venues.market import AHEAD_NS_MAX, BOOK_DEPTH, Book, Level, MarketEvent, Trade
 from venues.skew import UNHEARD, Skew
 from venues.venue import VenueMisspoke, VenueUnreachable
 
@@ -29,9 +29,6 @@ FAST_LEVELS, DEEP_LEVELS = 5, BOOK_DEPTH
 
 DEPTH_NS_MAX = 6 * NS_PER_S
 """Depth older than this is left out: by then the next slow push is late (they come each 5.4 s)."""
-
-AHEAD_NS_MAX = 60 * NS_PER_S
-"""A stamp this far ahead of its arrival is a wrong clock: for so long, at most, is what comes after it left out."""
 
 POLL_AGAIN_S = 1.0
 """After a question that was not answered."""
