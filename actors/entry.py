@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from actors.messages import Imbalance
 from actors.strategy import Act, Condition, Decision, SymbolView
-from actors.symbol_state import SymbolState
+from actors.symbol_state import UNSEEN_PART_MAX, SymbolState
 from actors.urgency import limit_ticks, time_in_force
 from config.profile import Profile
 from risk.intent import Evidence, Purpose
@@ -51,8 +51,9 @@ def in_the_way(
     left_s = max(0, state.entry_backoff.until_ns - now_ns) / NS_PER_S
     value = f"{state.entry_backoff.rule} refused it, again in {left_s:.0f} s" if silent else "not refused of late"
     yield Condition("backing_off", not silent, value, "no refusal, or a change since")
-    dark = sum(state.unseen)
-    yield Condition("unseen", not state.dark(), f"{dark} closes nobody saw", "a window of prices that were heard")
+    unseen, last = sum(state.unseen), "the last too" if state.unseen and state.unseen[-1] else "not the last"
+    most = f"at most {state.window.size // UNSEEN_PART_MAX} of {state.window.size}, and not the last"
+    yield Condition("unseen", not state.dark(), f"{unseen} closes that nobody saw, {last}", most)
     touch = state.book()
     value = "none" if touch is None else f"{touch.bid:.8g} / {touch.ask:.8g}"
     yield Condition("no_touch", touch is not None, value, "a bid and an ask")

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
 from actors.messages import CancelSent, Journaled, OrderPlanned, TradingState, Unanswered
-from risk.gate_state import ALL_ENGINES
+from risk.gate_state import trading_of
 from risk.intent import Approved, Cancel, Intent, Purpose, Reprice, Trading
 from supervisor.actor import Post
 from supervisor.clock import NS_PER_S
@@ -26,8 +26,8 @@ LET_GO_MAX = 1_000
 """Orders that are remembered not to wait any more: minutes of them, where the disk's word takes milliseconds."""
 
 NEVER_SENT = "never sent: the executor that planned it crashed"
-STOPPED = "never sent: trading was stopped while it waited for the disk"
-TOO_LATE = "never sent: it waited for the disk for longer than a wish to enter holds"
+STOPPED = "never sent: trading is {} since it began to wait for the disk"
+TOO_LATE = "never sent: it waited {:.1f} s for the disk, and an entry holds for {:g} s"
 
 Verdict = Accepted | Rejected | Cancelled | CancelRefused
 
@@ -86,9 +86,10 @@ class ExecutorMind:
         """Why an entry that waited may not be sent any more. An exit is, however late."""
         if not planned.entry:
             return ""
-        if any(self.trading.get(engine, Trading.ACTIVE) is not Trading.ACTIVE for engine in (ALL_ENGINES, self.engine)):
-            return STOPPED
-        return TOO_LATE if now_ns > planned.at_ns + round(EXPIRY_S * NS_PER_S) else ""
+        if (now := trading_of(self.trading, self.engine)) is not Trading.ACTIVE:
+            return STOPPED.format(now)
+        waited_s = (now_ns - planned.at_ns) / NS_PER_S
+        return TOO_LATE.format(waited_s, EXPIRY_S) if waited_s > EXPIRY_S else ""
 
     def _let_go(self, order_id: str) -> OrderPlanned | None:
         planned = self.waiting.pop(order_id, None)

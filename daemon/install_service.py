@@ -67,11 +67,12 @@ def folder(wanted: Wanted) -> Path:
 def refuse_hidden(wanted: Wanted) -> None:
     """What a unit of the machine could not reach, so that it would never start. Raises BadInput."""
     program = Path((wanted.program or (sys.executable,))[0])
-    named = [program, program.resolve(), *filter(None, (wanted.config, wanted.data_dir))]
-    for path in () if wanted.user else named:
-        if any(path.is_relative_to(place) for place in HIDDEN):
+    named: dict[str, Path | None] = {"the program": program, "the program's own": program.resolve()}
+    named |= {"--config": wanted.config, "--data-dir": wanted.data_dir}
+    for what, path in named.items():
+        if path and not wanted.user and any(path.is_relative_to(place) for place in HIDDEN):
             right = "is hidden from a service of the machine (ProtectHome): have it in /opt, or use --user"
-            raise BadInput("install-service", path, right)
+            raise BadInput(what, path, right)
 
 
 def install(wanted: Wanted, *, force: bool) -> list[str]:

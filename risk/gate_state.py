@@ -4,7 +4,7 @@ It starts closed: not reconciled, nothing fresh, no calendar heard, no equity se
 The actor may put into its dicts (positions, marks, trading, sectors, entries); `judge` never does.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import nan
 from typing import Protocol
 
@@ -112,8 +112,7 @@ class GateState(Struct, frozen=True, kw_only=True):
 
     def trading_now(self) -> Trading:
         """The stricter of what holds for this engine and for all."""
-        states = (self.trading.get(ALL_ENGINES, Trading.ACTIVE), self.trading.get(self.engine, Trading.ACTIVE))
-        return max(states, key=STRICTNESS.__getitem__)
+        return trading_of(self.trading, self.engine)
 
     def mark(self, symbol: str) -> float:
         """Mid price in ticks; nan when there is none."""
@@ -121,6 +120,12 @@ class GateState(Struct, frozen=True, kw_only=True):
 
 
 STRICTNESS = {Trading.ACTIVE: 0, Trading.REDUCING: 1, Trading.HALTED: 2}
+
+
+def trading_of(trading: Mapping[str, Trading], engine: str) -> Trading:
+    """The stricter of what holds for an engine and for all, of states by engine; unsaid is ACTIVE."""
+    states = (trading.get(ALL_ENGINES, Trading.ACTIVE), trading.get(engine, Trading.ACTIVE))
+    return max(states, key=STRICTNESS.__getitem__)
 
 
 def new_state(

@@ -274,6 +274,7 @@ class Supervisor:
             return
         living = self.alive.get(child.key)
         if task in self.starting:
+            task.result()  # it raises nothing, or is broken
             if self.starting.pop(task) is living:
                 self._say_started(child, living)
             return

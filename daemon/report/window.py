@@ -49,7 +49,7 @@ def days(last_ns: int, on: str, count: int) -> Window:
         until = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
         first = day - timedelta(days=count - 1)
     except OverflowError as error:
-        raise BadInput("--on", on, "a day, as 2026-11-20") from error
+        raise BadInput("--on", on, "a day between 0001-01-07 and 9999-12-30, as 2026-11-20") from error
     until_ns = (until - EPOCH) // timedelta(seconds=1) * NS_PER_S
     title = f"{day}" if count == 1 else f"{first} to {day}"
     return Window(title=title, from_ns=until_ns - count * NS_PER_DAY, until_ns=until_ns)

@@ -104,7 +104,9 @@ def test_an_entry_that_waits_for_the_disk_while_trading_is_stopped_is_not_sent(e
     executor = mind()
     entry, exit_ = (executor.plan(approved(intent(purpose))).order for purpose in (Purpose.ENTRY, Purpose.EXIT))
     executor.trading[engine] = state
-    assert executor.release(Journaled("perps", entry.id, "BTC"), 8) == Rejected("perps", entry.id, "BTC", STOPPED, 8)
+    assert executor.release(Journaled("perps", entry.id, "BTC"), 8) == Rejected(
+        "perps", entry.id, "BTC", STOPPED.format(state), 8
+    )
     assert executor.release(Journaled("perps", exit_.id, "BTC"), 8) == exit_, "an exit goes"
     executor.trading[engine] = Trading.ACTIVE
     later = executor.plan(approved(intent())).order
@@ -113,11 +115,16 @@ def test_an_entry_that_waits_for_the_disk_while_trading_is_stopped_is_not_sent(e
 
 def test_an_entry_is_not_sent_long_after_it_was_approved() -> None:
     """Alpaca refuses nothing for being late: ten minutes behind a full disk it would have bought at an old price."""
-    executor, late_ns = mind(expires=False), 7 + round(EXPIRY_S * NS_PER_S) + 1
+    executor, late_ns = mind(expires=False), 7 + 600 * NS_PER_S
     entry, exit_ = (executor.plan(approved(intent(purpose))).order for purpose in (Purpose.ENTRY, Purpose.EXIT))
     said = executor.release(Journaled("perps", entry.id, "BTC"), late_ns)
-    assert said == Rejected("perps", entry.id, "BTC", TOO_LATE, late_ns)
+    assert said == Rejected("perps", entry.id, "BTC", TOO_LATE.format(600, EXPIRY_S), late_ns)
+    assert said.reason == "never sent: it waited 600.0 s for the disk, and an entry holds for 15 s"
     assert executor.release(Journaled("perps", exit_.id, "BTC"), late_ns) == exit_
+    for beyond_ns in (0, 1):
+        edge = executor.plan(approved(intent())).order
+        said = executor.release(Journaled("perps", edge.id, "BTC"), 7 + round(EXPIRY_S * NS_PER_S) + beyond_ns)
+        assert isinstance(said, Rejected) is bool(beyond_ns)
 
 
 def test_exits_reduce_only_and_a_venue_without_expiry_gets_none() -> None:
@@ -225,7 +232,7 @@ def test_an_order_is_on_disk_before_it_is_sent() -> None:
 def test_a_halt_is_heard_before_the_disk_s_word() -> None:
     halt = TradingState("", Trading.HALTED, "operator", "operator", 8)
     heard, asked = outcome(accept, intent(), halt)
-    assert [type(m) for m in heard] == [OrderPlanned, Rejected] and heard[1].reason == STOPPED
+    assert [type(m) for m in heard] == [OrderPlanned, Rejected] and heard[1].reason == STOPPED.format(Trading.HALTED)
     assert asked == []
 
 
